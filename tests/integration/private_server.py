@@ -51,7 +51,9 @@ class PrivateServer:
         self.chown(self.root, self.socket)
         self.run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "peer", "-E", "UTF8", "--no-sync", "-N")
         with (self.data / "postgresql.conf").open("a", encoding="utf-8") as stream:
-            stream.write(f"listen_addresses = ''\nport = {PORT}\nfsync = off\nunix_socket_directories = '{self.socket}'\n")
+            stream.write(
+                f"listen_addresses = ''\nport = {PORT}\nfsync = off\nunix_socket_directories = '{self.socket}'\n"
+            )
 
     def copy_of(self, template: PrivateServer) -> None:
         """Start from a template cluster: much faster than initdb."""
@@ -110,17 +112,11 @@ class PrivateServer:
         if os.geteuid() == 0:
             command = ["setpriv", f"--reuid={self.account}", f"--regid={self.account}", "--init-groups", *command]
         environment = {**os.environ, "HOME": str(self.root), "LC_ALL": "C.UTF-8"}
-        return subprocess.run(  # noqa: S603
-            command,
-            check=check,
-            text=True,
-            input=text,
-            stdin=subprocess.DEVNULL if text is None else None,
-            capture_output=program not in ("pg_ctl",),
-            stdout=subprocess.DEVNULL if program == "pg_ctl" else None,
-            stderr=subprocess.DEVNULL if program == "pg_ctl" else None,
-            cwd="/",
-            env=environment,
+        # pg_ctl's child, the server, keeps its output open: reading it to the end would wait for the server.
+        output = subprocess.DEVNULL if program == "pg_ctl" else subprocess.PIPE
+        given = {"input": text} if text is not None else {"stdin": subprocess.DEVNULL}
+        return subprocess.run(
+            command, check=check, text=True, stdout=output, stderr=output, cwd="/", env=environment, **given
         )
 
     def destroy(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from private_server import PrivateServer
 
 from ansible_collections.bulwark.database.plugins.module_utils._core.errors import MissingRequirement
 from ansible_collections.bulwark.database.plugins.module_utils._io.postgresql import (
@@ -11,6 +10,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._io.postgresql im
     ServerRefused,
     open_session,
 )
+from private_server import PrivateServer
 
 
 def test_root_logs_in_by_peer_without_become_user(shared_server: PrivateServer) -> None:
@@ -21,9 +21,9 @@ def test_root_logs_in_by_peer_without_become_user(shared_server: PrivateServer) 
 
 def test_a_server_that_is_not_there_is_named_in_one_line(shared_server: PrivateServer) -> None:
     settings = ConnectionSettings(unix_socket=str(shared_server.socket), port=1, os_user="postgres")
-    with pytest.raises(MissingRequirement, match="can't log in to PostgreSQL at the unix socket of port 1"):
-        with open_session(settings):
-            pass
+    expected = "can't log in to PostgreSQL at the unix socket of port 1"
+    with pytest.raises(MissingRequirement, match=expected), open_session(settings):
+        pass
 
 
 def test_a_refusal_names_the_sqlstate_and_quotes_no_data(shared_server: PrivateServer) -> None:

@@ -6,13 +6,13 @@
 
 """What can go wrong, drawn once.
 
-    BulwarkError                 every failure the user is meant to read
-    ├── InvalidDeclaration       what was asked for can't be done; nothing was touched
-    ├── MissingRequirement       a library, binary, privilege or server that is not there
-    ├── ObservationFailed        the present state could not be read; nothing was touched
-    ├── RefusedForSafety         the change would lock somebody out or keep the server from starting
-    ├── ApplyFailed              a change failed half-way; the message says what was put back
-    └── DidNotTakeEffect         applied, observed again, and still different
+BulwarkError                 every failure the user is meant to read
+├── InvalidDeclaration       what was asked for can't be done; nothing was touched
+├── MissingRequirement       a library, binary, privilege or server that is not there
+├── ObservationFailed        the present state could not be read; nothing was touched
+├── RefusedForSafety         the change would lock somebody out or keep the server from starting
+├── ApplyFailed              a change failed half-way; the message says what was put back
+└── DidNotTakeEffect         applied, observed again, and still different
 """
 
 from __future__ import annotations

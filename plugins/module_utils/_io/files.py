@@ -104,5 +104,3 @@ def _hint(error: OSError) -> str:
         errno.EPERM: "Run the task with become. ",
     }
     return causes.get(error.errno, "")
-
-

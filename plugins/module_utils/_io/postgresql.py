@@ -97,6 +97,14 @@ class Session:
         with self._translated_errors():
             self._connection.execute(statements)
 
+    def reopen(self) -> None:
+        """Replace the connection by a new one: some settings never change within a session."""
+        self._connection.close()
+        self._connection = _connect(self.settings)
+
+    def close(self) -> None:
+        self._connection.close()
+
     @contextlib.contextmanager
     def transaction(self) -> t.Iterator[None]:
         with self._translated_errors(), self._connection.transaction():
@@ -126,16 +134,16 @@ class ServerRefused(ObservationFailed):
 @contextlib.contextmanager
 def open_session(settings: ConnectionSettings) -> t.Iterator[Session]:
     """Connect, hand out the session, close. Raises MissingRequirement with the cause when there is no way in."""
-    connection = _connect(settings)
+    session = Session(_connect(settings), settings)
     try:
-        if connection.info.server_version < OLDEST_SUPPORTED_VERSION:
+        if session.version < OLDEST_SUPPORTED_VERSION:
             raise MissingRequirement(
-                f"PostgreSQL {connection.info.server_version // 10000} at {settings.address} is too old",
+                f"PostgreSQL {session.version // 10000} at {settings.address} is too old",
                 f"Version {OLDEST_SUPPORTED_VERSION // 10000} or newer is needed",
             )
-        yield Session(connection, settings)
+        yield session
     finally:
-        connection.close()
+        session.close()
 
 
 def _connect(settings: ConnectionSettings) -> t.Any:
