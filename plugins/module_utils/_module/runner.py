@@ -78,6 +78,15 @@ def run(module: AnsibleModule, open_subject: t.Callable[[], t.ContextManager[Sub
     module.exit_json(**answer)
 
 
+def run_info(module: AnsibleModule, gather: t.Callable[[], dict[str, t.Any]]) -> t.NoReturn:
+    """For modules that only look: leave with what was gathered."""
+    try:
+        result = gather()
+    except BulwarkError as error:
+        fail(module, error)
+    module.exit_json(changed=False, **result)
+
+
 def fail(module: AnsibleModule, error: BulwarkError) -> t.NoReturn:
     """End the module with one readable line; the kind of error is there for callers that branch on it."""
     module.fail_json(msg=str(error), error=type(error).__name__, hint=error.hint)

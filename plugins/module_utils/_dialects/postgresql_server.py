@@ -1,0 +1,39 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""What to ask a PostgreSQL server about its place on the host."""
+
+from __future__ import annotations
+
+import typing as t
+
+SETTINGS: t.Final = (
+    "config_file",
+    "data_directory",
+    "external_pid_file",
+    "hba_file",
+    "ident_file",
+    "log_destination",
+    "log_directory",
+    "logging_collector",
+    "port",
+    "server_version",
+    "ssl_ca_file",
+    "ssl_cert_file",
+    "ssl_crl_file",
+    "ssl_key_file",
+    "unix_socket_directories",
+)
+SETTINGS_QUERY: t.Final = (
+    "SELECT name, coalesce(pg_catalog.current_setting(name, true), '') FROM pg_catalog.unnest(%s::text[]) AS name"
+)
+TABLESPACES_QUERY: t.Final = (
+    "SELECT location FROM (SELECT pg_catalog.pg_tablespace_location(oid) AS location"
+    " FROM pg_catalog.pg_tablespace) AS tablespace"
+    " WHERE location <> '' ORDER BY location"
+)
+PENDING_QUERY: t.Final = "SELECT name FROM pg_catalog.pg_settings WHERE pending_restart ORDER BY name"
+BINARIES_QUERY: t.Final = "SELECT setting FROM pg_catalog.pg_config WHERE name = 'BINDIR'"
