@@ -1,0 +1,125 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""systemd as seen through systemctl: which units are enabled, what a unit is doing, and changing it."""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+
+from .._core.errors import ApplyFailed, MissingRequirement, ObservationFailed
+from .commands import is_there, run_command
+
+_SYSTEMCTL: t.Final = ("systemctl", "--no-pager", "--no-ask-password")
+
+
+def has_systemd() -> bool:
+    return is_there("systemctl")
+
+
+def is_booted() -> bool:
+    """Whether systemd is what runs this host; its files can be there without it."""
+    return os.path.isdir("/run/systemd/system")
+
+
+def require_booted() -> None:
+    if not is_booted():
+        raise MissingRequirement("systemd is not what runs this host", "Leave this part out on this host")
+
+
+def observe_enabled_units() -> tuple[str, ...]:
+    """Units that start by themselves, in order of name; empty on a host without systemd."""
+    if not has_systemd():
+        return ()
+    # Without the running manager the links on disk say the same.
+    root = () if is_booted() else ("--root=/",)
+    states = "--state=enabled,enabled-runtime"
+    done = run_command([*_SYSTEMCTL, *root, "list-unit-files", states, "--no-legend", "--plain", "--full"])
+    if not done.succeeded:
+        raise ObservationFailed(f"systemctl list-unit-files failed: {done.complaint}")
+    return parse_unit_files(done.output)
+
+
+def parse_unit_files(listing: str) -> tuple[str, ...]:
+    return tuple(sorted(line.split()[0] for line in listing.splitlines() if line.strip()))
+
+
+def disable_units(names: t.Sequence[str]) -> None:
+    """Disable units and stop them. Raises ApplyFailed."""
+    if not names:
+        return
+    now = ("--now",) if is_booted() else ()
+    done = run_command([*_SYSTEMCTL, "disable", *now, "--", *names], timeout=180)
+    if not done.succeeded:
+        raise ApplyFailed(f"can't disable {', '.join(names)}: {done.complaint}")
+
+
+def enable_unit(name: str) -> None:
+    _applied(["enable", "--", name])
+
+
+def reload_manager() -> None:
+    """Let systemd read its unit files again."""
+    _applied(["daemon-reload"])
+
+
+def restart_unit(name: str, *, timeout: float) -> str:
+    """Restart a unit and wait; the complaint if it failed, an empty string if it did not."""
+    done = run_command([*_SYSTEMCTL, "restart", "--", name], timeout=timeout)
+    return "" if done.succeeded else done.complaint
+
+
+def unit_properties(name: str, *names: str) -> dict[str, str]:
+    """Properties of a unit as systemd knows it, empty strings for what it does not have."""
+    wanted = [f"--property={','.join(names)}"]
+    done = run_command([*_SYSTEMCTL, "show", *wanted, "--", name])
+    if not done.succeeded:
+        raise ObservationFailed(f"systemctl show {name} failed: {done.complaint}")
+    found = dict(line.partition("=")[::2] for line in done.output.splitlines() if "=" in line)
+    return {name: found.get(name, "") for name in names}
+
+
+def wait_until_running(name: str, *, deadline: float) -> bool:
+    """Whether the unit is active with a main process within ``deadline`` seconds."""
+    end = time.monotonic() + deadline
+    while True:
+        state = unit_properties(name, "ActiveState", "MainPID")
+        if state["ActiveState"] == "active" and state["MainPID"] not in ("", "0"):
+            return True
+        if state["ActiveState"] == "failed" or time.monotonic() > end:
+            return False
+        time.sleep(0.2)
+
+
+def arm_timer(name: str, command: t.Sequence[str], *, seconds: int) -> None:
+    """Run a command after a while unless the timer is cancelled: what puts things back when nobody is left to do it."""
+    cancel_timer(name)
+    done = run_command(
+        [
+            *("systemd-run", "--quiet", f"--unit={name}", f"--on-active={seconds}s", "--timer-property=AccuracySec=1s"),
+            *("--property=Type=oneshot", "--", *command),
+        ]
+    )
+    if not done.succeeded:
+        raise ApplyFailed(f"can't arm the timer {name}: {done.complaint}", "Nothing was changed")
+
+
+def cancel_timer(name: str) -> None:
+    # One that is not there, or has gone off, is just as good.
+    run_command([*_SYSTEMCTL, "stop", f"{name}.timer"])
+    run_command([*_SYSTEMCTL, "reset-failed", f"{name}.timer", f"{name}.service"])
+
+
+def timer_is_armed(name: str) -> bool:
+    return unit_properties(f"{name}.timer", "ActiveState")["ActiveState"] == "active"
+
+
+def _applied(arguments: t.Sequence[str]) -> None:
+    done = run_command([*_SYSTEMCTL, *arguments])
+    if not done.succeeded:
+        raise ApplyFailed(f"systemctl {' '.join(arguments)} failed: {done.complaint}")
