@@ -79,7 +79,7 @@ server:
     file_policies:
       description:
         - Owner, group and mode that the baseline expects of the server's files.
-        - They are what M(bulwark.database.file_permissions) takes as O(bulwark.database.file_permissions#module:policies).
+        - They are what M(bulwark.database.file_permissions) takes as policies.
       type: list
       elements: dict
 """
