@@ -80,6 +80,7 @@ FORBIDDEN_IMPORTS = [
     ("_core", "import os.path as path"),
     ("_core", "def f() -> None:\n    import subprocess"),
     ("_core", "import time"),
+    ("_core", "from posixpath import exists"),
     ("_core", "from pathlib import Path"),
     ("_core", "from .._dialects.postgresql import quote_identifier"),
     ("_core", "from .._io import files"),
@@ -122,7 +123,17 @@ def test_an_allowed_import_is_let_through(layer: str, source: str) -> None:
 
 @pytest.mark.parametrize(
     "call",
-    ["open('x')", "print(1)", "eval('1')", "exec('1')", "datetime.datetime.now()", "date.today()", "datetime.utcnow()"],
+    [
+        "posixpath.exists('x')",
+        "posixpath.realpath('x')",
+        "open('x')",
+        "print(1)",
+        "eval('1')",
+        "exec('1')",
+        "datetime.datetime.now()",
+        "date.today()",
+        "datetime.utcnow()",
+    ],
 )
 def test_a_worldly_call_in_a_pure_layer_is_found(call: str) -> None:
     assert list(check_calls(f"def f(x: int) -> None:\n    return {call}", "_core"))
