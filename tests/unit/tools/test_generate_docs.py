@@ -1,0 +1,98 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Generated pages are what their sources say, and a stale one is found."""
+
+from __future__ import annotations
+
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tools"))
+
+import generate_docs
+
+SPECIFICATION: dict[str, t.Any] = {
+    "demo_level": {"type": "str", "choices": ["essential", "strict"], "description": "How strict V(strict) is."},
+    "demo_networks": {"type": "list", "elements": "str", "description": ["Who may connect.", "A | B."]},
+    "demo_secret": {"type": "str", "required": True, "description": "Password."},
+}
+DEFAULTS = {"demo_level": "{{ bulwark_level | default('essential') }}", "demo_networks": []}
+
+
+def role_in(root: Path, *, options: dict[str, t.Any], defaults: dict[str, t.Any]) -> Path:
+    role = root / "roles" / "demo"
+    for name, content in (
+        ("meta/argument_specs.yml", {"argument_specs": {"main": {"short_description": "A demo", "options": options}}}),
+        ("defaults/main.yml", defaults),
+    ):
+        (role / name).parent.mkdir(parents=True, exist_ok=True)
+        (role / name).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    return role
+
+
+def checkout_in(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    role_in(root, options=SPECIFICATION, defaults=DEFAULTS)
+    (root / "docs").mkdir()
+    (root / "docs" / "variables.md").write_text(
+        f"# Variables\n\n{generate_docs.BEGIN}\n{generate_docs.END}\n\nThe end.\n", encoding="utf-8"
+    )
+    monkeypatch.setattr(generate_docs, "PAGES", {"variables.md": generate_docs.render_variables})
+    return root
+
+
+def test_a_stale_page_fails_the_check_and_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = checkout_in(tmp_path, monkeypatch)
+    before = (root / "docs" / "variables.md").read_text(encoding="utf-8")
+    assert generate_docs.main(["--check"], root=root) == 1
+    assert "stale" in capsys.readouterr().out
+    assert (root / "docs" / "variables.md").read_text(encoding="utf-8") == before
+
+
+def test_a_written_page_passes_the_check_and_keeps_what_people_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = checkout_in(tmp_path, monkeypatch)
+    assert generate_docs.main([], root=root) == 0
+    assert generate_docs.main(["--check"], root=root) == 0
+    page = (root / "docs" / "variables.md").read_text(encoding="utf-8")
+    assert page.startswith("# Variables\n")
+    assert page.endswith("The end.\n")
+
+
+def test_a_changed_default_makes_the_page_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = checkout_in(tmp_path, monkeypatch)
+    generate_docs.main([], root=root)
+    role_in(root, options=SPECIFICATION, defaults={**DEFAULTS, "demo_networks": ["::/0"]})
+    assert generate_docs.main(["--check"], root=root) == 1
+
+
+def test_variables_show_type_default_and_what_feeds_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = generate_docs.render_variables(checkout_in(tmp_path, monkeypatch)).splitlines()
+    assert "| `bulwark_level` | `'essential'` | `demo_level` | How strict `strict` is. |" in page
+    assert "| `demo_level` | str: `essential`, `strict` | that of `bulwark_level` | How strict `strict` is. |" in page
+    assert "| `demo_networks` | list of str | `[]` | Who may connect. A \\| B. |" in page
+    assert "| `demo_secret` | str | (required) | Password. |" in page
+
+
+def test_a_default_that_is_not_described_is_an_error(tmp_path: Path) -> None:
+    role = role_in(tmp_path, options={}, defaults={"demo_new": 1})
+    with pytest.raises(ValueError, match="does not describe demo_new"):
+        generate_docs.read_role(role)
+
+
+def test_two_different_defaults_are_an_error(tmp_path: Path) -> None:
+    role = role_in(tmp_path, options={"demo_new": {"type": "int", "default": 2}}, defaults={"demo_new": 1})
+    with pytest.raises(ValueError, match="demo_new differ"):
+        generate_docs.read_role(role)
+
+
+@pytest.mark.parametrize("page", ["no markers", f"{generate_docs.END}{generate_docs.BEGIN}", generate_docs.BEGIN * 2])
+def test_a_page_without_its_pair_of_markers_is_an_error(page: str) -> None:
+    with pytest.raises(ValueError, match="a page needs one"):
+        generate_docs.replace_generated(page, "text")

@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write the generated part of docs/controls.md and docs/variables.md, or only say whether it is stale.
+
+Usage: python tools/generate_docs.py [--check]
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import sys
+import typing as t
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+BEGIN = "<!-- begin generated -->"
+END = "<!-- end generated -->"
+
+
+def main(arguments: t.Sequence[str] | None = None, *, root: Path = ROOT) -> int:
+    """Exit status: 0, or 1 for stale pages with --check. Raises ValueError for what can't be documented."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if a page is stale")
+    check = parser.parse_args(arguments).check
+    stale = 0
+    for name, render in PAGES.items():
+        path = root / "docs" / name
+        present = path.read_text(encoding="utf-8")
+        wanted = replace_generated(present, render(root))
+        if present == wanted:
+            continue
+        stale += 1
+        if check:
+            print(f"docs/{name} is stale: run 'python tools/generate_docs.py' and commit it")
+            sys.stdout.writelines(difflib.unified_diff(*lines_of(present, wanted), "as committed", "as it should be"))
+        else:
+            path.write_text(wanted, encoding="utf-8")
+            print(f"docs/{name} written")
+    return 1 if check and stale else 0
+
+
+def lines_of(*texts: str) -> list[list[str]]:
+    return [text.splitlines(keepends=True) for text in texts]
+
+
+def replace_generated(page: str, generated: str) -> str:
+    """The page with what lies between its two markers replaced. Raises ValueError where it hasn't exactly one pair."""
+    if page.count(BEGIN) != 1 or page.count(END) != 1 or page.index(BEGIN) > page.index(END):
+        raise ValueError(f"a page needs one {BEGIN} followed by one {END}")
+    head, tail = page[: page.index(BEGIN)], page[page.index(END) :]
+    return f"{head}{BEGIN}\n\n{generated.strip()}\n\n{tail}"
+
+
+def table(header: t.Sequence[str], rows: t.Iterable[t.Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(cell_text(cell) for cell in line)} |\n" for line in lines)
+
+
+def cell_text(text: str) -> str:
+    """One line that can't end the cell."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+# ---- docs/variables.md -----------------------------------------------------------------------------------------------
+
+
+class Variable(t.NamedTuple):
+    """A role's variable: ``default`` as the user would write it, with the expression it is made by."""
+
+    name: str
+    type: str
+    default: t.Any
+    choices: tuple[str, ...]
+    required: bool
+    description: str
+
+
+class Role(t.NamedTuple):
+    name: str
+    summary: str
+    variables: tuple[Variable, ...]
+
+
+def render_variables(root: Path) -> str:
+    roles = [read_role(path.parent.parent) for path in sorted(root.glob("roles/*/meta/argument_specs.yml"))]
+    parts = ["## The whole collection's\n", collection_wide(roles)]
+    for role in roles:
+        parts += [f"## Role {role.name}\n", f"{role.summary}\n"]
+        rows = [[f"`{one.name}`", type_text(one), default_text(one), one.description] for one in role.variables]
+        parts.append(table(["variable", "type", "default", "what it says"], rows) if rows else "It has no variables.\n")
+    return "\n".join(parts)
+
+
+def read_role(path: Path) -> Role:
+    """The role's main entry point. Raises ValueError for a default that is not described, and for other doubles."""
+    specs = yaml.safe_load((path / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+    defaults = read_defaults(path / "defaults" / "main.yml")
+    options: dict[str, dict[str, t.Any]] = specs["main"].get("options") or {}
+    undescribed = [name for name in defaults if name not in options and not name.startswith("__")]
+    if undescribed:
+        raise ValueError(f"{path.name}: argument_specs.yml does not describe {', '.join(undescribed)}")
+    twice = [name for name, option in options.items() if name in defaults and "default" in option]
+    contradicting = [name for name in twice if options[name]["default"] != defaults[name]]
+    if contradicting:
+        raise ValueError(f"{path.name}: the defaults of {', '.join(contradicting)} differ from argument_specs.yml")
+    return Role(
+        path.name,
+        prose(specs["main"].get("short_description", "")),
+        tuple(read_variable(name, option, defaults) for name, option in options.items()),
+    )
+
+
+def read_defaults(path: Path) -> dict[str, t.Any]:
+    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
+
+
+def read_variable(name: str, option: t.Mapping[str, t.Any], defaults: t.Mapping[str, t.Any]) -> Variable:
+    return Variable(
+        name=name,
+        type=option.get("type", "str") + (f" of {option['elements']}" if "elements" in option else ""),
+        default=defaults.get(name, option.get("default")),
+        choices=tuple(map(str, option.get("choices") or ())),
+        required=option.get("required", False),
+        description=prose(option.get("description", "")),
+    )
+
+
+# {{ bulwark_level | default('essential') }} and what may follow it
+_FED = re.compile(r"^\{\{\s*(bulwark_\w+)\s*(?:\|\s*default\((?P<default>.*?)(?:,\s*true)?\)\s*)?(?:\|.*)?\}\}$")
+
+
+def collection_wide(roles: t.Sequence[Role]) -> str:
+    """Variables named bulwark_* that feed defaults of roles, described by the variables that they feed."""
+    fed: dict[str, list[Variable]] = {}
+    for role in roles:
+        for variable in role.variables:
+            match = _FED.match(str(variable.default))
+            if match:
+                fed.setdefault(match.group(1), []).append(variable)
+    rows = []
+    for name, variables in sorted(fed.items()):
+        match = _FED.match(str(variables[0].default))
+        default = (match and match.group("default")) or ""
+        feeds = ", ".join(f"`{variable.name}`" for variable in variables)
+        rows.append([f"`{name}`", f"`{default}`" if default else "", feeds, variables[0].description])
+    return table(["variable", "default", "feeds", "what it says"], rows)
+
+
+def type_text(variable: Variable) -> str:
+    if not variable.choices:
+        return variable.type
+    return f"{variable.type}: {', '.join(f'`{choice}`' for choice in variable.choices)}"
+
+
+def default_text(variable: Variable) -> str:
+    if variable.required:
+        return "(required)"
+    if variable.default is None:
+        return ""
+    if isinstance(variable.default, (dict, list)):
+        text = yaml.safe_dump(variable.default, default_flow_style=True, sort_keys=False, width=10_000).strip()
+        return f"`{text}`" if len(text) <= 60 else f"see `defaults/main.yml` ({len(variable.default)} entries)"
+    match = _FED.match(str(variable.default))
+    if match:
+        return f"that of `{match.group(1)}`"
+    return f"`{str(variable.default).lower() if isinstance(variable.default, bool) else variable.default}`"
+
+
+def prose(text: str | t.Sequence[str]) -> str:
+    """Ansible's markup as Markdown: O(name), V(value), C(code) and the like become code, B() bold, I() italics."""
+    joined = text if isinstance(text, str) else " ".join(text)
+    joined = re.sub(r"\b[OVCEP]\(([^)]*)\)|\bRV\(([^)]*)\)", lambda found: f"`{found[1] or found[2]}`", joined)
+    joined = re.sub(r"\bB\(([^)]*)\)", r"**\1**", joined)
+    joined = re.sub(r"\bI\(([^)]*)\)", r"*\1*", joined)
+    joined = re.sub(r"\bM\(([^)]*)\)", r"`\1`", joined)
+    return re.sub(r"\bU\(([^)]*)\)", r"<\1>", joined)
+
+
+# ---- docs/controls.md ------------------------------------------------------------------------------------------------
+
+
+def render_controls(root: Path) -> str:
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    return ""
+
+
+PAGES: dict[str, t.Callable[[Path], str]] = {"controls.md": render_controls, "variables.md": render_variables}
+
+if __name__ == "__main__":
+    sys.exit(main())
