@@ -145,9 +145,11 @@ def collection_wide(roles: t.Sequence[Role]) -> str:
     rows = []
     for name, variables in sorted(fed.items()):
         match = _FED.match(str(variables[0].default))
-        default = (match and match.group("default")) or ""
+        default = ((match and match.group("default")) or "").replace("omit", "")
         feeds = ", ".join(f"`{variable.name}`" for variable in variables)
-        rows.append([f"`{name}`", f"`{default}`" if default else "", feeds, variables[0].description])
+        # The variable's own description says which bulwark_* feeds it; here that would be said twice.
+        description = re.sub(r"Default is `bulwark_\w+`, or .*?\.(?: |$)", "", variables[0].description)
+        rows.append([f"`{name}`", f"`{default}`" if default else "", feeds, description])
     return table(["variable", "default", "feeds", "what it says"], rows)
 
 
@@ -168,6 +170,8 @@ def default_text(variable: Variable) -> str:
     match = _FED.match(str(variable.default))
     if match:
         return f"that of `{match.group(1)}`"
+    if "{{" in str(variable.default):
+        return "computed"
     return f"`{str(variable.default).lower() if isinstance(variable.default, bool) else variable.default}`"
 
 
@@ -177,17 +181,104 @@ def prose(text: str | t.Sequence[str]) -> str:
     joined = re.sub(r"\b[OVCEP]\(([^)]*)\)|\bRV\(([^)]*)\)", lambda found: f"`{found[1] or found[2]}`", joined)
     joined = re.sub(r"\bB\(([^)]*)\)", r"**\1**", joined)
     joined = re.sub(r"\bI\(([^)]*)\)", r"*\1*", joined)
-    joined = re.sub(r"\bM\(([^)]*)\)", r"`\1`", joined)
+    joined = re.sub(
+        r"\bM\(([^)#]*)(?:#\w+)?\)|\bR\(([^,)]*),[^)]*\)", lambda found: f"`{found[1] or found[2]}`", joined
+    )
     return re.sub(r"\bU\(([^)]*)\)", r"<\1>", joined)
 
 
 # ---- docs/controls.md ------------------------------------------------------------------------------------------------
 
 
+class ControlEntry(t.Protocol):
+    """What this page reads of a control; _controls/model.py has the whole."""
+
+    id: str
+    title: str
+    category: str
+    rationale: str
+    level: str
+    source: tuple[str, ...]
+    references: tuple[str, ...]
+    remedy: str
+    activation: str
+    conflicts: tuple[str, ...]
+
+    def expected_text(self, *, level: str, log_policy: str) -> str: ...
+
+    def residual_text(self, *, level: str, log_policy: str) -> list[str]: ...
+
+
+ENGINES = {"postgresql": "PostgreSQL"}
+# Level and log policy, with the words that a reader knows them by; the first is the default.
+VARIANTS = {
+    ("essential", "privacy"): "",
+    ("strict", "privacy"): "at level `strict`",
+    ("essential", "forensic"): "under the log policy `forensic`",
+}
+
+
 def render_controls(root: Path) -> str:
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
-    return ""
+    # As a package below the checkout, the pure layers need no Ansible to be imported.
+    sys.path.insert(0, str(root))
+    from plugins.module_utils._controls.catalogue import controls  # noqa: PLC0415
+    from plugins.module_utils._controls.model import CATEGORIES  # noqa: PLC0415
+
+    parts = []
+    for engine, name in ENGINES.items():
+        entries = controls(engine=engine)
+        parts.append(f"## {name}: {len(entries)} controls\n")
+        for category, title in CATEGORIES.items():
+            inside = [entry for entry in entries if entry.category == category]
+            if inside:
+                parts += [f"### {title}\n", overview(inside), *map(details, inside)]
+    return "\n".join(parts)
+
+
+def overview(entries: t.Sequence[ControlEntry]) -> str:
+    rows = [
+        [
+            f"[{entry.id}](#{entry.id.lower()})",
+            entry.title,
+            f"`{entry.level}`",
+            entry.activation,
+            ", ".join(entry.source),
+        ]
+        for entry in entries
+    ]
+    return table(["control", "what holds", "level", "takes effect", "source"], rows)
+
+
+def details(entry: ControlEntry) -> str:
+    lines = [f"#### {entry.id}\n", f"**{entry.title}.** {markdown_text(entry.rationale)}\n"]
+    lines += [f"- Expected{variant}: {expected}" for variant, expected in by_variant(entry.expected_text)]
+    lines.append(f"- Remedy: {markdown_text(entry.remedy)}")
+    if entry.references:
+        lines.append(f"- Asked for by: {', '.join(entry.references)}")
+    if entry.conflicts:
+        lines.append(f"- Contradicted by: {', '.join(entry.conflicts)}")
+    lines += [f"- What it can't keep out{variant}: {residual}" for variant, residual in by_variant(entry.residual_text)]
+    return "\n".join(lines) + "\n"
+
+
+def by_variant(text_of: t.Callable[..., str | list[str]]) -> list[tuple[str, str]]:
+    """The default text, and those of other levels and policies that differ from it."""
+    found: list[tuple[str, str]] = []
+    texts: dict[str, None] = {}
+    for (level, log_policy), words in VARIANTS.items():
+        answer = text_of(level=level, log_policy=log_policy)
+        text = markdown_text(answer if isinstance(answer, str) else " ".join(answer)) or "nothing"
+        if text not in texts and (texts or text != "nothing"):
+            found.append((f" {words}" if words else "", text))
+        texts[text] = None
+    return found
+
+
+def markdown_text(text: str) -> str:
+    """Text for a line of Markdown: no HTML by accident, no emphasis from the underscores and stars of names."""
+    escaped = re.sub(r"([\\*_<>\[\]])", r"\\\1", " ".join(text.split()))
+    # Between backticks everything is literal already.
+    return re.sub(r"`[^`]*`", lambda code: re.sub(r"\\([\\*_<>\[\]])", r"\1", code[0]), escaped)
 
 
 PAGES: dict[str, t.Callable[[Path], str]] = {"controls.md": render_controls, "variables.md": render_variables}

@@ -96,3 +96,43 @@ def test_two_different_defaults_are_an_error(tmp_path: Path) -> None:
 def test_a_page_without_its_pair_of_markers_is_an_error(page: str) -> None:
     with pytest.raises(ValueError, match="a page needs one"):
         generate_docs.replace_generated(page, "text")
+
+
+class DemoControl:
+    """What the page reads of a control."""
+
+    id = "PG-DEMO-001"
+    title = "Logs keep no secret"
+    category = "logging"
+    rationale = "A log is read by <many> people; log_statement tells."
+    level = "essential"
+    source = ("OG-3.5", "beyond")
+    references = ("CIS-PG17 3.1",)
+    remedy = "Set `log_min_error_statement` to panic"
+    activation = "reload"
+    conflicts = ()
+
+    def expected_text(self, *, level: str, log_policy: str) -> str:
+        return "error" if log_policy == "forensic" else "panic"
+
+    def residual_text(self, *, level: str, log_policy: str) -> list[str]:
+        return ["a bad cast"] if (level, log_policy) == ("essential", "privacy") else []
+
+
+def test_a_control_says_what_each_level_and_policy_expects_once() -> None:
+    lines = generate_docs.details(DemoControl()).splitlines()
+    assert "- Expected: panic" in lines
+    assert "- Expected under the log policy `forensic`: error" in lines
+    assert not any(line.startswith("- Expected at level") for line in lines)
+    assert "- What it can't keep out: a bad cast" in lines
+    assert "- What it can't keep out at level `strict`: nothing" in lines
+
+
+def test_the_overview_links_to_the_control() -> None:
+    row = generate_docs.overview([DemoControl()]).splitlines()[-1]
+    assert row == "| [PG-DEMO-001](#pg-demo-001) | Logs keep no secret | `essential` | reload | OG-3.5, beyond |"
+
+
+def test_text_can_not_become_markup() -> None:
+    assert "\\<many\\>" in generate_docs.details(DemoControl())
+    assert "`log_min_error_statement`" in generate_docs.details(DemoControl())
