@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import stat
 import typing as t
 
@@ -177,8 +178,6 @@ def _record(
 
 def _parent_uid(root: TreeRoot, path: bytes) -> int:
     """Owner of the directory that holds an entry; nobody's number if that went away meanwhile."""
-    if not path:
-        return root.parent_uid
     try:
         with contextlib.closing(PinnedDirectories(root)) as directories:
             return os.fstat(directories.holding(path)).st_uid
@@ -193,7 +192,14 @@ def _mount_points() -> list[str]:
             lines = stream.read().splitlines()
     except OSError:
         return []
-    return [os.fsdecode(line.split(b" ")[4].decode("unicode_escape").encode("latin-1")) for line in lines]
+    return [os.fsdecode(_OCTAL_ESCAPE.sub(_unescape, line.split(b" ")[4])) for line in lines]
+
+
+_OCTAL_ESCAPE = re.compile(rb"\\([0-7]{3})")
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    return bytes([int(match.group(1), 8)])
 
 
 def _warnings(trees: t.Sequence[TreeSurvey]) -> tuple[str, ...]:

@@ -101,10 +101,12 @@ def scan_with_find(
                 candidate = _parse_record(record, device)
                 if candidate is not None:
                     yield candidate
-        except GeneratorExit:
+        except BaseException:
             process.kill()
             raise
-    complaints.finish(root.path, process.returncode)
+        finally:
+            complaints.wait_for_end()
+    complaints.judge(root.path, process.returncode)
 
 
 def _records(stream: t.IO[bytes]) -> t.Iterator[bytes]:
@@ -190,9 +192,12 @@ class _Complaints:
                 self._count += 1
                 self._lines = [*self._lines, text][:3]
 
-    def finish(self, path: str, return_code: int) -> None:
-        """Raise ObservationFailed if the scan may have missed something."""
+    def wait_for_end(self) -> None:
+        """Before the stream is closed under the hands of the one who reads it."""
         self._thread.join()
+
+    def judge(self, path: str, return_code: int) -> None:
+        """Raise ObservationFailed if the scan may have missed something."""
         if self._lines:
             raise ObservationFailed(
                 f"{self._count} places below {path} can't be looked at: " + "; ".join(self._lines),

@@ -16,6 +16,7 @@ import contextlib
 import errno
 import os
 import stat
+import time
 import typing as t
 
 from .._core.errors import ApplyFailed, MissingRequirement
@@ -27,6 +28,9 @@ from .tree_root import PINNED, PinnedDirectories, TreeRoot, opened_root
 from .tree_scan import entry_of
 
 _MOST_NAMED = 5
+# The kernel stamps changes by a clock that ticks every 10 ms at most.
+_CLOCK_GRAIN = 20_000_000
+_MOST_WAITS = 3
 # Gone or exchanged since the scan; the second observation looks at what is there now.
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _HINTS = {
@@ -83,16 +87,10 @@ class _Mender:
 
     def _mend_path(self, judging: Judging, root: TreeRoot, directories: PinnedDirectories, *, path: bytes) -> None:
         try:
-            if not path:
-                changed = _mend_pinned(judging, root, root.descriptor, parent_uid=root.parent_uid)
-            else:
-                parent = directories.holding(path)
-                descriptor = os.open(path.rpartition(b"/")[2], PINNED, dir_fd=parent)
-                try:
-                    changed = _mend_pinned(judging, root, descriptor, parent_uid=os.fstat(parent).st_uid)
-                finally:
-                    os.close(descriptor)
-            self.mended += changed
+            name = os.fsencode(root.path.rpartition("/")[2]) if not path else path.rpartition(b"/")[2]
+            parent = directories.holding(path)
+            with _pinned(name, parent) if path else contextlib.nullcontext(root.descriptor) as descriptor:
+                self.mended += _mend_pinned(judging, root, _Place(parent, name, descriptor))
         except OSError as error:
             if error.errno not in _GONE:
                 self._note_failure(os.fsencode(root.path) + b"/" + path, error)
@@ -113,17 +111,64 @@ def _split(paths: bytearray) -> t.Iterator[bytes]:
         start = end + 1
 
 
-def _mend_pinned(judging: Judging, root: TreeRoot, descriptor: int, *, parent_uid: int) -> bool:
+class _Place(t.NamedTuple):
+    """Something pinned, and where it was found."""
+
+    parent: int
+    name: bytes
+    descriptor: int
+
+
+@contextlib.contextmanager
+def _pinned(name: bytes, parent: int) -> t.Iterator[int]:
+    descriptor = os.open(name, PINNED, dir_fd=parent)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _mend_pinned(judging: Judging, root: TreeRoot, place: _Place) -> bool:
     """Judge what the descriptor pins and mend exactly that; whether anything was changed."""
-    status = os.fstat(descriptor)
+    status = _settled_status(place.descriptor)
     entry = entry_of(status)
     if entry is None or (judging.policy.one_file_system and status.st_dev != root.status.st_dev):
         return False
     entry, verdict = judging.verdict(entry)
-    if verdict is None or not verdict.differs_from(entry) or refusal(entry, verdict, parent_uid=parent_uid):
+    if verdict is None or not verdict.differs_from(entry):
         return False
-    _change(f"/proc/self/fd/{descriptor}", entry, verdict)
+    if refusal(entry, verdict, parent_uid=os.fstat(place.parent).st_uid) or not _is_still_there(place, status):
+        return False
+    _change(f"/proc/self/fd/{place.descriptor}", entry, verdict)
     return True
+
+
+def _settled_status(descriptor: int) -> os.stat_result:
+    """A status whose time of last change is so old that any later change will show in it."""
+    status = os.fstat(descriptor)
+    for dummy in range(_MOST_WAITS):
+        # File systems that keep whole seconds show it by their zeros.
+        grain = _CLOCK_GRAIN if status.st_ctime_ns % 1_000_000_000 else 1_000_000_000 + _CLOCK_GRAIN
+        age = time.time_ns() - status.st_ctime_ns
+        if stat.S_ISDIR(status.st_mode) or not 0 <= age < grain:
+            break
+        time.sleep((grain - age) / 1e9)
+        status = os.fstat(descriptor)
+    return status
+
+
+def _is_still_there(place: _Place, status: os.stat_result) -> bool:
+    """Whether what is pinned is still what its name leads to, and got and lost no name since its status was read.
+
+    Without this the number of names proves nothing: a file of somebody else could be linked into the tree, pinned by
+    us, and unlinked again before its names are counted. It would look like a file of the tree with one name.
+    """
+    if stat.S_ISDIR(status.st_mode):
+        return True
+    named = os.stat(place.name, dir_fd=place.parent, follow_symlinks=False)
+    now = os.fstat(place.descriptor)
+    same = (named.st_dev, named.st_ino) == (status.st_dev, status.st_ino)
+    return same and (now.st_nlink, now.st_ctime_ns) == (status.st_nlink, status.st_ctime_ns)
 
 
 def _change(pinned: str, entry: Entry, verdict: Verdict) -> None:

@@ -31,13 +31,13 @@ class TreeRoot:
     :param path: with its links resolved.
     :param descriptor: O_PATH.
     :param status: of the thing itself; never a symbolic link.
-    :param parent_uid: owner of the directory that holds it.
+    :param parent: the directory that holds it, pinned too.
     """
 
     path: str
     descriptor: int
     status: os.stat_result
-    parent_uid: int
+    parent: int
 
 
 @contextlib.contextmanager
@@ -61,7 +61,7 @@ def opened_root(path: str) -> t.Iterator[TreeRoot | None]:
         except OSError as error:
             hint = "Run the task with become" if error.errno in (errno.EACCES, errno.EPERM) else ""
             raise ObservationFailed(f"can't look at {path}: {error.strerror}", hint) from None
-        yield TreeRoot(walk.path, walk.descriptor, os.fstat(walk.descriptor), walk.parent_uid)
+        yield TreeRoot(walk.path, walk.descriptor, os.fstat(walk.descriptor), walk.parent)
 
 
 class _Walk:
@@ -80,8 +80,8 @@ class _Walk:
         return "/".join(name for name, dummy in self._chain) or "/"
 
     @property
-    def parent_uid(self) -> int:
-        return os.fstat(self._chain[-2 if len(self._chain) > 1 else -1][1]).st_uid
+    def parent(self) -> int:
+        return self._chain[-2 if len(self._chain) > 1 else -1][1]
 
     def to(self, path: str) -> None:
         self._through(path, links=0)
@@ -136,6 +136,8 @@ class PinnedDirectories:
 
     def holding(self, path: bytes) -> int:
         """Descriptor of the directory that holds ``path``. Raises OSError if the way there is not directories only."""
+        if not path:
+            return self._root.parent
         prefix = path.rpartition(b"/")[0]
         if not prefix:
             return self._root.descriptor
