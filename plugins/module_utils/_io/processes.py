@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
 import typing as t
 
 _SOCKET_LINK = re.compile(r"socket:\[(\d+)\]")
@@ -65,12 +66,12 @@ def unit_processes(unit: str) -> list[int]:
 
 
 def process_started(process: int) -> float:
-    """When a process was started, in seconds since the epoch; 0 if it has gone."""
+    """When a process was started, in seconds since the epoch, to a hundredth; 0 if it has gone."""
     fields = read_process_file(process, "stat").rpartition(")")[2].split()
     if len(fields) < 20:
         return 0.0
-    with open("/proc/stat", encoding="ascii") as stream:
-        booted = next(int(line.split()[1]) for line in stream if line.startswith("btime "))
+    # The kernel counts from its boot, asleep or awake. Its "btime" has whole seconds only.
+    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     return booted + int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 

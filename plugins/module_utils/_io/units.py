@@ -71,7 +71,10 @@ def reload_manager() -> None:
 def restart_unit(name: str, *, timeout: float) -> str:
     """Restart a unit and wait; the complaint if it failed, an empty string if it did not."""
     done = run_command([*_SYSTEMCTL, "restart", "--", name], timeout=timeout)
-    return "" if done.succeeded else done.complaint
+    if done.succeeded:
+        return ""
+    # The first line says what happened, the last one only where to read more.
+    return done.errors.strip().partition("\n")[0] or done.complaint
 
 
 def unit_properties(name: str, *names: str) -> dict[str, str]:
