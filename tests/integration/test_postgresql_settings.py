@@ -13,6 +13,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.errors impo
     ApplyFailed,
     BulwarkError,
     InvalidDeclaration,
+    RefusedForSafety,
 )
 from ansible_collections.bulwark.database.plugins.module_utils._module.postgresql_settings import open_subject
 from ansible_collections.bulwark.database.plugins.module_utils._module.runner import Outcome, converge
@@ -183,3 +184,14 @@ def test_the_baseline_applies_converges_and_the_server_restarts(server: PrivateS
         assert not again.result["restart_required"]
     if int(server.psql("SHOW server_version_num")) >= 170000:
         assert server.psql("SHOW allow_alter_system") == "off"
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_settings_with_which_the_server_would_not_start_are_refused(
+    shared_server: PrivateServer, *, check_mode: bool
+) -> None:
+    # Each value is in range; together they are not, which only a start finds out.
+    impossible = {"wal_level": "minimal", "max_wal_senders": 10, "archive_mode": "off"}
+    with pytest.raises(RefusedForSafety, match="would not start: WAL streaming"):
+        declare(shared_server, check_mode=check_mode, settings=impossible)
+    assert "wal_level" not in (shared_server.data / "postgresql.auto.conf").read_text()

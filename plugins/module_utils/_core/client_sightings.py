@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 
 # This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
-"""Clients that the enforcement of TLS and SCRAM would break: sightings in views and logs, and what is accepted. Pure."""
+"""Clients that the enforcement of TLS and SCRAM would break: sighted in views and logs, or accepted. Pure."""
 
 from __future__ import annotations
 

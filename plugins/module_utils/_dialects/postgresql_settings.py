@@ -81,10 +81,20 @@ SELECT pg_catalog.lower(pg_catalog.split_part(item, '=', 1)), r.rolname, d.datna
        LEFT JOIN pg_catalog.pg_database AS d ON d.oid = s.setdatabase
  ORDER BY 1, 2, 3"""
 
+
+class Facts(t.NamedTuple):
+    """What FACTS_QUERY answers."""
+
+    config_file: str
+    data_directory: str
+    is_superuser: bool
+    library_directory: str
+    bin_directory: str
+
+
 FACTS_QUERY: t.Final = """
 SELECT pg_catalog.current_setting('config_file'), pg_catalog.current_setting('data_directory'),
        (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user),
-       pg_catalog.pg_is_in_recovery(),
        (SELECT setting FROM pg_catalog.pg_config WHERE name = 'PKGLIBDIR'),
        (SELECT setting FROM pg_catalog.pg_config WHERE name = 'BINDIR')"""
 

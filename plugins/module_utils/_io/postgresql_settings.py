@@ -36,9 +36,7 @@ def observe_settings(
     :param libraries: names to look for besides those that the declaration and the files preload.
     :raises ObservationFailed: when a file has an error that would make the server ignore its reload.
     """
-    config_file, data_directory, superuser, dummy, library_directory, dummy_binaries = session.rows(
-        dialect.FACTS_QUERY
-    )[0]
+    facts = dialect.Facts(*session.rows(dialect.FACTS_QUERY)[0])
     parameters = {row[0]: _parameter(row) for row in session.rows(dialect.PARAMETERS_QUERY)}
     entries = _file_entries(session, desired)
     settable = parameters.get("allow_alter_system")
@@ -46,13 +44,16 @@ def observe_settings(
         version=session.version,
         parameters=parameters,
         entries=entries,
-        automatic_file=f"{data_directory}/postgresql.auto.conf",
-        include_file=include_file or default_include_file(config_file),
-        unsettable=dialect.UNSETTABLE_PARAMETERS | _not_permitted(session, desired, parameters, superuser=superuser),
+        automatic_file=f"{facts.data_directory}/postgresql.auto.conf",
+        include_file=include_file or default_include_file(facts.config_file),
+        unsettable=dialect.UNSETTABLE_PARAMETERS
+        | _not_permitted(session, desired, parameters, superuser=facts.is_superuser),
         only_in_files=dialect.ONLY_IN_FILES,
         preload_parameters=dialect.PRELOAD_PARAMETERS,
         quoted_lists=dialect.QUOTED_LIST_PARAMETERS,
-        available_libraries=_available_libraries(session, {*libraries, *_named(desired, entries)}, library_directory),
+        available_libraries=_available_libraries(
+            session, {*libraries, *_named(desired, entries)}, facts.library_directory
+        ),
         overrides=tuple(
             (name, _where(role, database)) for name, role, database in session.rows(dialect.OVERRIDES_QUERY)
         ),

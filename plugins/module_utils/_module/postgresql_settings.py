@@ -11,8 +11,8 @@ import contextlib
 import typing as t
 
 from .._controls.baseline import postgresql_settings
-from .._core.errors import ApplyFailed, BulwarkError, InvalidDeclaration
-from .._core.plan import Plan
+from .._core.errors import ApplyFailed, BulwarkError, InvalidDeclaration, RefusedForSafety
+from .._core.plan import RESTART, Plan
 from .._core.setting_values import split_list, text_of
 from .._core.settings import (
     ALTER_SYSTEM,
@@ -28,6 +28,7 @@ from .._io import postgresql_settings as edge
 from .._io.files import FileContent, read_file, remove_file, replace_file
 from .._io.postgresql import ConnectionSettings, Session, open_session
 from .._io.postgresql_binary import value_complaints
+from .._io.postgresql_trial import start_complaint
 
 _PRELOAD: t.Final = "shared_preload_libraries"
 
@@ -69,21 +70,37 @@ class PostgreSQLSettings:
     def plan(self, observed: ServerSettings) -> Plan:
         desired = self.desired(observed)
         plan = plan_settings(desired, observed, persistence=self._persistence(desired, observed))
-        self._ask_the_binary({change.payload.name: change.payload.value for change in plan})
+        self._ask_the_binaries(plan)
         return plan
 
     def _persistence(self, desired: t.Mapping[str, str | None], observed: ServerSettings) -> str:
         return choose_persistence(self._options["persist"], desired, observed)
 
-    def _ask_the_binary(self, values: t.Mapping[str, str | None]) -> None:
-        """What only the server's own code can judge (time zones, key words): refused before anything changes."""
-        wanted = {name: value for name, value in values.items() if value is not None}
-        if not wanted or self._connection.host:
+    def _ask_the_binaries(self, plan: Plan) -> None:
+        """What only the server's own code can judge is refused before anything changes: values (time zones, key
+
+        words), and a change for the next start with which there would be no next start.
+        """
+        if not plan or self._connection.host:
             return
-        facts = self._session.rows(dialect.FACTS_QUERY)[0]
-        complaints = value_complaints(wanted, binary_directory=facts[5], data_directory=facts[1])
+        values = {change.payload.name: change.payload.value for change in plan}
+        facts = dialect.Facts(*self._session.rows(dialect.FACTS_QUERY)[0])
+        given = {name: value for name, value in values.items() if value is not None}
+        complaints = value_complaints(given, binary_directory=facts.bin_directory, data_directory=facts.data_directory)
         if complaints:
             raise InvalidDeclaration("; ".join(complaints), "Nothing was changed")
+        if plan.activation != RESTART:
+            return
+        complaint = start_complaint(
+            values,
+            config_file=facts.config_file,
+            data_directory=facts.data_directory,
+            bin_directory=facts.bin_directory,
+        )
+        if complaint:
+            raise RefusedForSafety(
+                f"with these settings the server would not start: {complaint}", "Nothing was changed"
+            )
 
     def apply(self, plan: Plan, observed: ServerSettings) -> None:
         steps: list[SettingStep] = [change.payload for change in plan]
