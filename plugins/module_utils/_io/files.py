@@ -59,7 +59,7 @@ def replace_file(path: str, content: FileContent) -> None:
         os.rename(temporary, target)
         _sync_directory(os.path.dirname(target))
     except OSError as error:
-        with contextlib.suppress(FileNotFoundError, PermissionError):
+        with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise ApplyFailed(f"can't write {path}: {error.strerror}", _hint(error) + "The old file is untouched") from None
 

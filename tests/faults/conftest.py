@@ -1,0 +1,18 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real servers of the integration tests, for faults."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "integration"), str(Path(__file__).resolve().parent)]
+
+from server_fixtures import (  # noqa: F401 - fixtures are found by being here
+    server,
+    shared_server,
+    short_directory,
+    stopped_server,
+    template_server,
+)
