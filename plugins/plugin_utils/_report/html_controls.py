@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ansible_collections.bulwark.database.plugins.plugin_utils._report.html_graphics import icon
 from ansible_collections.bulwark.database.plugins.plugin_utils._report.markup import Markup, joined, tag
 from ansible_collections.bulwark.database.plugins.plugin_utils._report.model import (
@@ -230,16 +232,14 @@ def _notes(group: ControlGroup) -> list[str]:
 
 
 def _facts(control: Control, titles: dict[str, str]) -> Markup:
-    facts = [
-        ("Category", titles.get(control.category, control.category)),
-        ("Level", control.level),
-        ("A change works", _ACTIVATIONS.get(control.activation, control.activation)),
-        ("Source", ", ".join(control.source)),
-        ("References", "\n".join(control.references)),
+    facts: list[tuple[str, t.Sequence[str]]] = [
+        ("Category", [titles.get(control.category, control.category)]),
+        ("Level", [control.level]),
+        ("A change works", [_ACTIVATIONS.get(control.activation, control.activation)]),
+        ("Source", [", ".join(control.source)]),
+        ("References", control.references),
     ]
-    entries = [
-        tag("div", tag("dt", name), [tag("dd", line) for line in value.split("\n")]) for name, value in facts if value
-    ]
+    entries = [tag("div", tag("dt", name), [tag("dd", line) for line in lines]) for name, lines in facts if any(lines)]
     return tag("dl", entries, class_="facts")
 
 

@@ -25,7 +25,9 @@ from ansible_collections.bulwark.database.plugins.plugin_utils._report.markdown 
 from ansible_collections.bulwark.database.plugins.plugin_utils._report.markup import Markup, joined, tag
 from ansible_collections.bulwark.database.plugins.plugin_utils._report.report import Report, read_report
 
-HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\" ' ]]> &amp; --> \x00\x1b[31m | `x` [a](b) {{ 7*7 }}"
+HOSTILE = (
+    "</script><script>alert(1)</script><img src=x onerror=alert()>\" ' ]]> &amp; --> \x00\x1b[m | `x` [a](b) {{ 7*7 }}"
+)
 LISTS = ("source", "references", "evidence", "residual")
 TEXTS = ("id", "title", "category", "level", "rationale", "observed", "expected", "remedy", "activation")
 
