@@ -23,7 +23,6 @@ from .._core.file_plan import Finding, Survey, TreeSurvey
 from .._core.file_policies import refuse_shared
 from .._core.files import (
     Entry,
-    NumericRule,
     Policy,
     Verdict,
     exclusion_of,
@@ -59,7 +58,7 @@ def find_violations(
     trees = []
     for policy, path in resolved:
         if path:
-            judging = Judging(policy, accounts.numeric_rules(policy), accounts)
+            judging = Judging(policy, accounts)
             trees.append(_survey_tree(judging, recursion, report_limit=report_limit, use_find=use_find))
     missing = tuple(policy.path for policy, path in resolved if not path)
     warnings = _warnings(trees)
@@ -86,24 +85,34 @@ def _resolve(policies: t.Sequence[Policy]) -> list[tuple[Policy, str]]:
     return answer
 
 
-@dataclasses.dataclass(frozen=True)
 class Judging:
-    """A policy with what is needed to judge by it on this host."""
+    """A policy with what is needed to judge by it on this host.
 
-    policy: Policy
-    rules: tuple[NumericRule, ...]
-    accounts: Accounts
+    A verdict follows from kind, mode, owner and group alone, of which a tree of millions has a handful of combinations:
+    each is judged once.
+    """
 
-    def verdict(self, entry: Entry) -> tuple[Entry, Verdict | None]:
-        entry = dataclasses.replace(
-            entry,
-            owner_known=self.accounts.user_name(entry.uid) is not None,
-            group_known=self.accounts.group_name(entry.gid) is not None,
-        )
-        return entry, judge(entry, self.rules)
+    def __init__(self, policy: Policy, accounts: Accounts) -> None:
+        self.policy = policy
+        self.rules = accounts.numeric_rules(policy)
+        self.accounts = accounts
+        self._verdicts: dict[tuple[str, int, int, int], Verdict | None] = {}
+
+    def verdict(self, entry: Entry) -> Verdict | None:
+        key = (entry.kind, entry.mode, entry.uid, entry.gid)
+        try:
+            return self._verdicts[key]
+        except KeyError:
+            known = dataclasses.replace(
+                entry,
+                owner_known=self.accounts.user_name(entry.uid) is not None,
+                group_known=self.accounts.group_name(entry.gid) is not None,
+            )
+            verdict = self._verdicts[key] = judge(known, self.rules)
+            return verdict
 
     def accepts(self, entry: Entry) -> bool:
-        return self.verdict(entry)[1] is None
+        return self.verdict(entry) is None
 
     def state(self, uid: int, gid: int, mode: int) -> str:
         owner = self.accounts.user_name(uid) or str(uid)
@@ -117,8 +126,8 @@ def _survey_tree(judging: Judging, recursion: t.Mapping[str, bool], *, report_li
         if root is None:
             return survey
         survey.resolved = root.path
-        for path, candidate in _candidates(judging, root, recursion, use_find=use_find):
-            entry, verdict = judging.verdict(candidate)
+        for path, entry in _candidates(judging, root, recursion, use_find=use_find):
+            verdict = judging.verdict(entry)
             if verdict is not None:
                 _record(survey, judging, root, path=path, entry=entry, verdict=verdict, report_limit=report_limit)
     return survey

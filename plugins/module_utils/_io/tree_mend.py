@@ -64,7 +64,7 @@ class _Mender:
         self._hint = ""
 
     def mend_tree(self, tree: TreeSurvey) -> None:
-        judging = Judging(tree.policy, self._accounts.numeric_rules(tree.policy), self._accounts)
+        judging = Judging(tree.policy, self._accounts)
         with opened_root(tree.policy.path) as root:
             if root is None:
                 return
@@ -134,7 +134,7 @@ def _mend_pinned(judging: Judging, root: TreeRoot, place: _Place) -> bool:
     entry = entry_of(status)
     if entry is None or (judging.policy.one_file_system and status.st_dev != root.status.st_dev):
         return False
-    entry, verdict = judging.verdict(entry)
+    verdict = judging.verdict(entry)
     if verdict is None or not verdict.differs_from(entry):
         return False
     if refusal(entry, verdict, parent_uid=os.fstat(place.parent).st_uid) or not _is_still_there(place, status):
