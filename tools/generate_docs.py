@@ -96,16 +96,28 @@ def render_variables(root: Path) -> str:
     return "\n".join(parts)
 
 
+# {{ bulwark_level | default('essential') }} and what may follow it: a variable of the whole collection feeds a role's.
+_FED = re.compile(r"^\{\{\s*(\w+)\s*\|\s*default\((?P<default>.*?)(?:,\s*true)?\)\s*(?:\|.*)?\}\}$")
+
+
+def literal_default(default: t.Any) -> t.Any:
+    """What a fed variable has when nothing feeds it, as a value."""
+    match = _FED.match(str(default))
+    return yaml.safe_load(match.group("default")) if match else default
+
+
 def read_role(path: Path) -> Role:
-    """The role's main entry point. Raises ValueError for a default that is not described, and for other doubles."""
+    """The variables of all entry points. Raises ValueError for a default without a description, or a second one."""
     specs = yaml.safe_load((path / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
     defaults = read_defaults(path / "defaults" / "main.yml")
-    options: dict[str, dict[str, t.Any]] = specs["main"].get("options") or {}
+    options: dict[str, dict[str, t.Any]] = {}
+    for entry_point in specs.values():
+        options = {**(entry_point.get("options") or {}), **options}
     undescribed = [name for name in defaults if name not in options and not name.startswith("__")]
     if undescribed:
         raise ValueError(f"{path.name}: argument_specs.yml does not describe {', '.join(undescribed)}")
     twice = [name for name, option in options.items() if name in defaults and "default" in option]
-    contradicting = [name for name in twice if options[name]["default"] != defaults[name]]
+    contradicting = [name for name in twice if options[name]["default"] != literal_default(defaults[name])]
     if contradicting:
         raise ValueError(f"{path.name}: the defaults of {', '.join(contradicting)} differ from argument_specs.yml")
     return Role(
@@ -130,25 +142,23 @@ def read_variable(name: str, option: t.Mapping[str, t.Any], defaults: t.Mapping[
     )
 
 
-# {{ bulwark_level | default('essential') }} and what may follow it
-_FED = re.compile(r"^\{\{\s*(bulwark_\w+)\s*(?:\|\s*default\((?P<default>.*?)(?:,\s*true)?\)\s*)?(?:\|.*)?\}\}$")
-
-
 def collection_wide(roles: t.Sequence[Role]) -> str:
-    """Variables named bulwark_* that feed defaults of roles, described by the variables that they feed."""
+    """Variables that feed defaults of roles and are no role's own, described by the variables that they feed."""
+    own = {variable.name for role in roles for variable in role.variables}
     fed: dict[str, list[Variable]] = {}
     for role in roles:
         for variable in role.variables:
             match = _FED.match(str(variable.default))
-            if match:
+            if match and match.group(1) not in own:
                 fed.setdefault(match.group(1), []).append(variable)
     rows = []
     for name, variables in sorted(fed.items()):
-        match = _FED.match(str(variables[0].default))
+        fullest = max(variables, key=lambda variable: len(variable.description))
+        match = _FED.match(str(fullest.default))
         default = ((match and match.group("default")) or "").replace("omit", "")
         feeds = ", ".join(f"`{variable.name}`" for variable in variables)
-        # The variable's own description says which bulwark_* feeds it; here that would be said twice.
-        description = re.sub(r"Default is `bulwark_\w+`, or .*?\.(?: |$)", "", variables[0].description)
+        # The variable's own description says what feeds it; here that would be said twice.
+        description = re.sub(r"Defaults? (?:is|to) (?:the variable )?`\w+`,.*?\.(?: |$)", "", fullest.description)
         rows.append([f"`{name}`", f"`{default}`" if default else "", feeds, description])
     return table(["variable", "default", "feeds", "what it says"], rows)
 

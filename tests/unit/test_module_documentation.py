@@ -46,7 +46,10 @@ class Captured(Exception):
 
 
 def specification_of(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, t.Any]:
-    """What the module's main() hands to AnsibleModule."""
+    """What the module's main() hands to AnsibleModule; for one that an action plugin carries out, what that accepts."""
+    if (ROOT / "plugins" / "action" / f"{name}.py").exists():
+        action = importlib.import_module(f"ansible_collections.bulwark.database.plugins.action.{name}")
+        return {"argument_spec": action.ARGUMENT_SPEC, "supports_check_mode": action.ActionModule._supports_check_mode}
 
     def capture(dummy_self: object, *dummy_arguments: object, **specification: t.Any) -> None:
         raise Captured(specification)

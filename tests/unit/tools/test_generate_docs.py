@@ -86,6 +86,12 @@ def test_a_default_that_is_not_described_is_an_error(tmp_path: Path) -> None:
         generate_docs.read_role(role)
 
 
+def test_a_described_default_may_be_the_literal_of_a_fed_one(tmp_path: Path) -> None:
+    options = {"demo_level": {"type": "str", "default": "essential"}}
+    role = role_in(tmp_path, options=options, defaults={"demo_level": DEFAULTS["demo_level"]})
+    assert generate_docs.read_role(role).variables[0].name == "demo_level"
+
+
 def test_two_different_defaults_are_an_error(tmp_path: Path) -> None:
     role = role_in(tmp_path, options={"demo_new": {"type": "int", "default": 2}}, defaults={"demo_new": 1})
     with pytest.raises(ValueError, match="demo_new differ"):
