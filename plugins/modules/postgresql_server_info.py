@@ -72,6 +72,14 @@ server:
       description: Settings that wait for a restart.
       type: list
       elements: str
+    databases_open_to_public:
+      description: Databases on which C(PUBLIC) has privileges, the implicit ones included.
+      type: list
+      elements: str
+    login_roles:
+      description: Roles that can log in, without superusers.
+      type: list
+      elements: str
     writable_paths:
       description: Folders that the server has to write, links resolved.
       type: list

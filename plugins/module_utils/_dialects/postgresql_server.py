@@ -37,3 +37,17 @@ TABLESPACES_QUERY: t.Final = (
 )
 PENDING_QUERY: t.Final = "SELECT name FROM pg_catalog.pg_settings WHERE pending_restart ORDER BY name"
 BINARIES_QUERY: t.Final = "SELECT setting FROM pg_catalog.pg_config WHERE name = 'BINDIR'"
+
+# A null datacl means the built-in default: PUBLIC may connect and make temporary tables.
+OPEN_TO_PUBLIC_QUERY: t.Final = """
+SELECT d.datname
+  FROM pg_catalog.pg_database AS d
+ WHERE d.datallowconn
+   AND EXISTS (SELECT FROM pg_catalog.aclexplode(coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) AS a
+                WHERE a.grantee = 0)
+ ORDER BY d.datname"""
+
+# Who could log in by what PUBLIC is given: superusers and owners need nothing.
+LOGIN_ROLES_QUERY: t.Final = """
+SELECT rolname FROM pg_catalog.pg_roles
+ WHERE rolcanlogin AND NOT rolsuper AND rolname !~ '^pg_' ORDER BY rolname"""

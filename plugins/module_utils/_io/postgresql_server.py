@@ -39,6 +39,8 @@ class ServerLocation:
     output_file: str
     tablespaces: tuple[str, ...]
     pending_restart: tuple[str, ...]
+    databases_open_to_public: tuple[str, ...]
+    login_roles: tuple[str, ...]
 
     @property
     def writable_paths(self) -> list[str]:
@@ -68,9 +70,15 @@ def locate(session: Session) -> ServerLocation:
         process_id=process_id,
         unit=unit_of(process_id) if process_id else "",
         output_file=_output_file(process_id) if process_id else "",
-        tablespaces=tuple(location for (location,) in session.rows(dialect.TABLESPACES_QUERY)),
-        pending_restart=tuple(name for (name,) in session.rows(dialect.PENDING_QUERY)),
+        tablespaces=_names(session, dialect.TABLESPACES_QUERY),
+        pending_restart=_names(session, dialect.PENDING_QUERY),
+        databases_open_to_public=_names(session, dialect.OPEN_TO_PUBLIC_QUERY),
+        login_roles=_names(session, dialect.LOGIN_ROLES_QUERY),
     )
+
+
+def _names(session: Session, query: str) -> tuple[str, ...]:
+    return tuple(name for (name,) in session.rows(query))
 
 
 def unit_of(process_id: int) -> str:
