@@ -38,15 +38,17 @@ ARGUMENT_SPEC: t.Final[dict[str, dict[str, t.Any]]] = {
 class ActionModule(BulwarkAction):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
-        made: list[ReportSubject] = []
+        to_show: list[ReportSubject] = []
 
         def make_subject(options: dict[str, t.Any]) -> ReportSubject:
-            made.append(_subject(options))
-            return made[0]
+            subject = _subject(options)
+            if options["display"]:
+                to_show.append(subject)
+            return subject
 
         result.update(self.drive(make_subject, argument_spec=ARGUMENT_SPEC))
-        if made and not result.get("failed") and self._task.args.get("display", True):
-            _show(made[0])
+        for subject in to_show:
+            _show(subject)
         return result
 
 
