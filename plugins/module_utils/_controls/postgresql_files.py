@@ -160,7 +160,7 @@ def _socket_policies(settings: t.Mapping[str, str], *, owner: str) -> list[Polic
     """Directories of sockets: others pass through, but only the server and its group put something there."""
     paths = [path.strip() for path in settings.get("unix_socket_directories", "").split(",")]
     return [
-        {"path": path, "required": False, "owner": [owner, "root"], "directory_mode_max": "3775"}
+        {"path": path, "required": False, "owner": [owner, "root"], "directory_mode_max": "2775"}
         for path in paths
         if path.startswith("/") and not _is_shared(path)
     ]

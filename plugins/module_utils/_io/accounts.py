@@ -35,6 +35,15 @@ class Accounts:
             self._group_names[gid] = _name_or_none(lambda: grp.getgrgid(gid).gr_name)
         return self._group_names[gid]
 
+    def primary_group(self, user: str) -> str:
+        """Name of a user's own group; an empty string if the host does not know the user or the group."""
+        uid = _user_id(user)
+        try:
+            gid = pwd.getpwuid(uid).pw_gid if uid is not None else None
+        except KeyError:
+            gid = None
+        return (self.group_name(gid) if gid is not None else None) or ""
+
     def listed_users(self) -> tuple[int, ...]:
         """Numbers of the users that can be listed: the host's own, not always those of a directory service."""
         return tuple(dict.fromkeys(entry.pw_uid for entry in pwd.getpwall()))

@@ -11,6 +11,7 @@ import dataclasses
 import typing as t
 
 from .._controls.postgresql_files import file_policies
+from .._io.accounts import Accounts
 from .._io.postgresql import ConnectionSettings, open_session
 from .._io.postgresql_server import locate
 
@@ -20,5 +21,11 @@ def gather(connection: ConnectionSettings) -> dict[str, t.Any]:
         location = locate(session)
     server = dataclasses.asdict(location)
     server["writable_paths"] = location.writable_paths
-    server["file_policies"] = file_policies(location.settings, os_user=location.os_user)
+    server["file_policies"] = file_policies(
+        location.settings,
+        os_user=location.os_user,
+        os_group=Accounts().primary_group(location.os_user),
+        tablespaces=location.tablespaces,
+        output_file=location.output_file,
+    )
     return {"server": server}

@@ -13,6 +13,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._controls.postgre
     program_policies,
 )
 from ansible_collections.bulwark.database.plugins.module_utils._core.file_policies import parse_policies
+from ansible_collections.bulwark.database.plugins.module_utils._core.files import tightened
 
 DEBIAN = {
     "config_file": "/etc/postgresql/15/main/postgresql.conf",
@@ -122,3 +123,8 @@ def test_programs_belong_to_root_but_shared_directories_are_left_alone() -> None
         "/usr/bin/initdb",
     ]
     parse_policies(debian + redhat)
+
+
+def test_debians_own_socket_directory_stays_as_its_packages_make_it() -> None:
+    policy = parse_policies([by_path(DEBIAN)["/var/run/postgresql"]])[0]
+    assert tightened(0o2775, policy.rules[0].directory_mode_max, directory=True) == 0o2775
