@@ -33,7 +33,7 @@ class AclItem(t.NamedTuple):
     grantor: str
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class ObjectKind:
     """What can be granted on a kind of object.
 
@@ -62,6 +62,7 @@ class ObjectKind:
     def names_of(self, mask: int) -> list[str]:
         return [name for name, letter in self.privileges.items() if mask & BIT[letter]]
 
+    @functools.lru_cache(maxsize=10_000)  # noqa: B019  # the few kinds live as long as the module
     def describe(self, mask: int, options: int = 0) -> str:
         """``SELECT, INSERT with grant option``; an empty string for nothing."""
         return ", ".join(

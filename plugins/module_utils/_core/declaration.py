@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing as t
 
 from .errors import RefusedForSafety
@@ -38,11 +39,11 @@ class Declaration:
     expiry_warning_days: int = DEFAULT_EXPIRY_WARNING_DAYS
     iterations: int = DEFAULT_ITERATIONS
 
-    @property
+    @functools.cached_property
     def present(self) -> dict[str, DesiredRole]:
         return {role.name: role for role in self.roles if role.state != ABSENT}
 
-    @property
+    @functools.cached_property
     def absent(self) -> frozenset[str]:
         return frozenset(role.name for role in self.roles if role.state == ABSENT)
 

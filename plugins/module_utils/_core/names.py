@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import typing as t
 
@@ -17,6 +18,7 @@ PUBLIC: t.Final = "PUBLIC"
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*\Z")
 
 
+@functools.lru_cache(maxsize=20_000)
 def shown(name: str) -> str:
     """A name for a message or a plan: quoted where it is unusual, on one line whatever it holds."""
     if _PLAIN.match(name) or name == PUBLIC:

@@ -112,6 +112,8 @@ def held_privileges(items: t.Iterable[AclItem], owner: str) -> Held:
 def plan_object(items: tuple[AclItem, ...], owner: str, wanted: Wanted, reach: Reach) -> list[Difference]:
     """What has to change, in the order of grantees' names; empty where all is as declared."""
     held = held_privileges(items, owner)
+    if _is_plainly_fine(held, owner, wanted, reach):
+        return []
     target: Held = {}
     exclusively: set[str] = set()
     grantees = set(wanted.given) | set(wanted.taken) | set(wanted.options)
@@ -143,6 +145,19 @@ def plan_object(items: tuple[AclItem, ...], owner: str, wanted: Wanted, reach: R
             for grantee in sorted(changed)
         ]
     return _plan_with_grantors(items, owner, held=held, target=target, exclusively=exclusively)
+
+
+def _is_plainly_fine(held: Held, owner: str, wanted: Wanted, reach: Reach) -> bool:
+    """A short cut for the common case, that all is as declared and nothing special is asked for."""
+    if wanted.taken or wanted.options or reach.absent:
+        return False
+    if reach.exclusive and len(held) != len(wanted.given):
+        return False
+    for grantee, mask in wanted.given.items():
+        found, options = held.get(grantee, _NOTHING)
+        if (found != mask or options) if reach.exclusive else (mask & ~found and grantee != owner):
+            return False
+    return True
 
 
 def _target(grantee: str, have: tuple[int, int], wanted: Wanted, *, exclusive: bool) -> tuple[int, int]:

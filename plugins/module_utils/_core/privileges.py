@@ -130,19 +130,12 @@ def _add(
     column: str,
     database: str,
 ) -> None:
+    grantee = difference.grantee
     steps = [
         Privileges(
-            database,
-            Phase.REVOKE if step.revoke else Phase.GRANT,
-            target,
-            column,
-            difference.grantee,
-            step.mask,
-            option=step.option,
-            acting_as=step.acting_as,
-            depth=step.depth,
+            database, Phase.REVOKE if revoke else Phase.GRANT, target, column, grantee, mask, option, acting_as, depth
         )
-        for step in difference.steps
+        for revoke, mask, option, acting_as, depth in difference.steps
     ]
     before, after = kind.describe(*difference.before), kind.describe(*difference.after)
     if before == after:
@@ -176,7 +169,8 @@ class _DatabasePlanner:
                 if grant.objects.kind != "database":
                     self._spread_grant(grant)
         for target, wanted in self._wanted.items():
-            _refuse_contradictions(wanted, self._dialect.kinds[target.kind], self._label(target))
+            if wanted.taken or wanted.options:
+                _refuse_contradictions(wanted, self._dialect.kinds[target.kind], self._label(target))
         everything = reach.exclusive or bool(reach.absent)
         for target in self._database.objects if everything else self._wanted:
             self._plan_object(target, reach)
@@ -235,9 +229,10 @@ class _DatabasePlanner:
         own_reach = Reach(False, reach.protected, reach.absent) if target.exempt else reach
         items, owner = self._items(target, target.acl, kind)
         differences = plan_object(items, owner, self._wanted.get(target, NOTHING_WANTED), own_reach)
+        label = self._label(target) if differences else ""
         for difference in differences:
             _add(
-                self._builder, difference, kind=kind, label=self._label(target), target=target, column="",
+                self._builder, difference, kind=kind, label=label, target=target, column="",
                 database=self._database.name,
             )  # fmt: skip
         if target.kind == "table":

@@ -96,16 +96,16 @@ def _check_predefined(role: DesiredRole, cluster: ObservedCluster) -> None:
 def _check_references(declaration: Declaration, cluster: ObservedCluster) -> None:
     """Every role that is named somewhere has to be there, or to be declared."""
     known = set(cluster.roles) | set(declaration.present)
+    fine = (known - declaration.absent) | {""}
     for where, name in _references(declaration):
-        if not name:
+        if name in fine:
             continue
         if name in declaration.absent:
             raise InvalidDeclaration(f"{where} names role {shown(name)}, which is declared absent")
-        if name not in known:
-            raise InvalidDeclaration(
-                f"{where} names role {shown(name)}, which is neither declared nor on the server",
-                near_miss(name, known) or "Declare it in roles",
-            )
+        raise InvalidDeclaration(
+            f"{where} names role {shown(name)}, which is neither declared nor on the server",
+            near_miss(name, known) or "Declare it in roles",
+        )
 
 
 def _references(declaration: Declaration) -> t.Iterator[tuple[str, str]]:

@@ -144,6 +144,15 @@ FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace
 """
 
 
+def packed(query: str, width: int) -> str:
+    """The same rows as one JSON text: a driver in pure Python spends most of its time on single cells.
+
+    :param width: number of the query's columns.
+    """
+    names = ", ".join(f"c{number}" for number in range(width))
+    return f"SELECT coalesce(json_agg(packed), '[]')::text FROM ({query}) packed ({names})"
+
+
 def roles(*, verifiers: bool) -> str:
     if verifiers:
         return _ROLES.format(catalog="pg_authid", verifier="r.rolpassword")

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
@@ -51,6 +52,10 @@ QUIET: t.Final = (
 _OBJECTS_PER_STATEMENT = 500
 
 
+# A large declaration names the same few roles thousands of times.
+_check_once = functools.lru_cache(maxsize=10_000)(check_identifier)
+
+
 class PostgreSQLRolesDialect:
     """:param version: server_version_num, 150018 for 15.18."""
 
@@ -63,7 +68,7 @@ class PostgreSQLRolesDialect:
 
     def check_name(self, name: str) -> None:
         """Raises InvalidDeclaration."""
-        check_identifier(name)
+        _check_once(name)
 
     def explain_missing_privilege(self, kind: str, privilege: str) -> str:
         """Why a privilege that other versions have is not there; an empty string for one that never was."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import json
 import secrets
 import typing as t
 
@@ -120,19 +121,19 @@ class RolesServer:
             reads_verifiers=reads_verifiers,
         )
         memberships = queries.memberships(options=self._dialect.has_membership_options)
-        rows = session.rows(queries.DATABASES)
+        rows = list(_read(session, queries.DATABASES, 4))
         declares_settings = any(role.settings for role in declaration.roles)
         return ObservedCluster(
             identity=identity,
-            roles={row[0]: _role(row) for row in session.rows(queries.roles(verifiers=reads_verifiers))},
-            memberships=tuple(ObservedMembership(*row) for row in session.rows(memberships)),
+            roles={row[0]: _role(row) for row in _read(session, queries.roles(verifiers=reads_verifiers), 12)},
+            memberships=tuple(ObservedMembership(*row) for row in _read(session, memberships, 6)),
             settings={
                 (database, role): dict(entry.split("=", 1) for entry in entries)
-                for database, role, entries in (session.rows(queries.SETTINGS) if declares_settings else ())
+                for database, role, entries in (_read(session, queries.SETTINGS, 3) if declares_settings else ())
             },
             databases={row[0]: ServerObject("database", "", row[0], row[1], row[2]) for row in rows},
             closed_databases=frozenset(row[0] for row in rows if not row[3]),
-            parameters=dict(session.rows(queries.PARAMETERS)) if declares_settings else {},
+            parameters=dict(_read(session, queries.PARAMETERS, 2)) if declares_settings else {},
             dependencies=self._shared_dependencies(declaration),
         )
 
@@ -163,16 +164,16 @@ class RolesServer:
         objects: list[ServerObject] = []
         for kind in inquiry.kinds:
             query = queries.OBJECTS[kind]
-            objects.extend(_objects(kind, session.rows(query, parameters if "%(" in query else None)))
+            objects.extend(_objects(kind, _read(session, query, 6, parameters if "%(" in query else None)))
         columns: dict[tuple[str, str], dict[str, str | None]] = {}
         if "table" in inquiry.kinds:
             asked = {"tables": list(inquiry.tables_with_columns), "all_tables": inquiry.all_columns}
-            for schema, table, column, acl in session.rows(queries.COLUMNS, asked):
+            for schema, table, column, acl in _read(session, queries.COLUMNS, 4, asked):
                 columns.setdefault((schema, table), {})[column] = acl
         defaults = {}
         if inquiry.default_privileges:
             letters = {kind.default_letter: name for name, kind in self._dialect.kinds.items() if kind.default_letter}
-            for owner, schema, letter, acl in session.rows(queries.DEFAULT_ACLS):
+            for owner, schema, letter, acl in _read(session, queries.DEFAULT_ACLS, 4):
                 if letter in letters:
                     defaults[DefaultAcl(owner, schema, letters[letter])] = acl
         return ObservedDatabase(inquiry.database, tuple(objects), columns, defaults), dependencies
@@ -206,6 +207,14 @@ class RolesServer:
             f"{where}: {error.message}; its transaction was rolled back",
             f"{before}{hint}A second run {'finishes the rest' if done else 'starts from where this one did'}",
         )
+
+
+def _read(
+    session: Session, query: str, width: int, parameters: t.Mapping[str, t.Any] | None = None
+) -> t.Iterator[t.Any]:
+    """Rows of a query with this many columns, as tuples; sent as one text."""
+    for row in json.loads(session.rows(queries.packed(query, width), parameters)[0][0]):
+        yield tuple(row.values())
 
 
 def _lacks_privilege(error: t.Any) -> bool:
