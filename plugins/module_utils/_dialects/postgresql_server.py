@@ -13,9 +13,11 @@ import typing as t
 SETTINGS: t.Final = (
     "config_file",
     "data_directory",
+    "data_directory_mode",
     "external_pid_file",
     "hba_file",
     "ident_file",
+    "krb_server_keyfile",
     "log_destination",
     "log_directory",
     "logging_collector",
