@@ -64,7 +64,7 @@ class FilterState:
     :param in_force: the table as the kernel has it, without counters; None if there is none.
     :param wanted: the declared table as the kernel would have it, in the same words.
     :param rules_file: text of the file that is loaded at boot; None if there is none.
-    :param unit_file: text of the unit that loads it.
+    :param units: texts of the unit that loads it and of the drop-in that reloads it; None for what is not there.
     :param loaded_at_boot: the unit is enabled and has run.
     :param pending: a timer is armed that puts the former rules back.
     """
@@ -72,7 +72,7 @@ class FilterState:
     in_force: str | None
     wanted: str
     rules_file: str | None = None
-    unit_file: str | None = None
+    units: tuple[str | None, ...] = ()
     loaded_at_boot: bool = False
     pending: bool = False
     connections: tuple[Connection, ...] = ()
@@ -143,13 +143,14 @@ def plan_live(rules: t.Sequence[PortRule], state: FilterState, *, accepted: t.Se
     return Plan(_line_changes(state.in_force or "", state.wanted), _open_to_all(rules))
 
 
-def plan_persistent(state: FilterState, *, rules_text: str, unit_text: str, rules_path: str, unit: str) -> Plan:
+def plan_persistent(state: FilterState, *, rules_text: str, units: tuple[str, ...], rules_path: str, unit: str) -> Plan:
     """Keep what is in force over the next boot, and take back the threat of a rollback."""
     changes = []
     if state.rules_file != rules_text:
         changes.append(_replaced(f"file {rules_path}", state.rules_file, "the declared rules"))
-    if state.unit_file != unit_text:
-        changes.append(_replaced(f"unit file of {unit}", state.unit_file, "loads the rules before the network is up"))
+    if state.units != units:
+        present = "".join(text or "" for text in state.units) or None
+        changes.append(_replaced(f"unit file of {unit}", present, "loads the rules at boot and after a flush"))
     if not state.loaded_at_boot:
         changes.append(Change(f"unit {unit}", after="enabled"))
     if state.pending and not changes:
@@ -162,7 +163,7 @@ def plan_absent(state: FilterState, *, rules_path: str, unit: str) -> Plan:
     changes = [*_line_changes(state.in_force or "", "")]
     if state.rules_file is not None:
         changes.append(Change(f"file {rules_path}", before="present"))
-    if state.unit_file is not None or state.loaded_at_boot:
+    if any(state.units) or state.loaded_at_boot:
         changes.append(Change(f"unit {unit}", before="present"))
     return Plan(tuple(changes))
 

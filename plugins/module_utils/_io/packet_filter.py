@@ -20,12 +20,12 @@ from .listeners import observe_sockets
 RULES_FILE: t.Final = "/etc/bulwark/packet_filter.nft"
 UNIT: t.Final = "bulwark-packet-filter.service"
 UNIT_FILE: t.Final = f"/etc/systemd/system/{UNIT}"
+DROP_IN_FILE: t.Final = "/etc/systemd/system/nftables.service.d/50-bulwark.conf"
 ROLLBACK_TIMER: t.Final = "bulwark-packet-filter-rollback"
 _ROLLBACK_FILE: t.Final = "/run/bulwark/packet_filter_rollback.nft"
 _NFT: t.Final = "/usr/sbin/nft"
 ROLLBACK_COMMAND: t.Final = (_NFT, "-f", _ROLLBACK_FILE)
 
-# Debian's nftables.service begins with "flush ruleset": after each of its starts and reloads ours is loaded again.
 UNIT_TEXT: t.Final = f"""\
 # Managed by bulwark.database (packet_filter).
 [Unit]
@@ -33,8 +33,6 @@ Description=Packet filter of bulwark.database: declared ports from declared netw
 Wants=network-pre.target
 Before=network-pre.target shutdown.target
 After=nftables.service
-PartOf=nftables.service
-ReloadPropagatedFrom=nftables.service
 Conflicts=shutdown.target
 DefaultDependencies=no
 
@@ -49,6 +47,15 @@ ExecReload={_NFT} -f {RULES_FILE}
 
 [Install]
 WantedBy=sysinit.target
+"""
+
+# Debian's nftables.service begins and ends with "flush ruleset", and that takes our table too.
+DROP_IN_TEXT: t.Final = f"""\
+# Managed by bulwark.database (packet_filter): after a flush of everything, our own table is loaded again.
+[Service]
+ExecStartPost=-{_NFT} -f {RULES_FILE}
+ExecReload=-{_NFT} -f {RULES_FILE}
+ExecStopPost=-{_NFT} -f {RULES_FILE}
 """
 
 
@@ -104,13 +111,15 @@ def save_rules(rules_text: str) -> None:
     _write(RULES_FILE, rules_text, mode=0o644)
 
 
-def save_unit() -> None:
+def save_units() -> None:
+    os.makedirs(os.path.dirname(DROP_IN_FILE), mode=0o755, exist_ok=True)
+    _write(DROP_IN_FILE, DROP_IN_TEXT, mode=0o644)
     _write(UNIT_FILE, UNIT_TEXT, mode=0o644)
 
 
 def delete_files() -> None:
-    remove_file(UNIT_FILE)
-    remove_file(RULES_FILE)
+    for path in (DROP_IN_FILE, UNIT_FILE, RULES_FILE):
+        remove_file(path)
 
 
 def observe_connections() -> tuple[Connection, ...]:

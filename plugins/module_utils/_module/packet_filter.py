@@ -45,6 +45,7 @@ from .._io.units import (
 )
 
 _SHORTEST_ROLLBACK: t.Final = 10
+_UNITS: t.Final = (io.UNIT_TEXT, io.DROP_IN_TEXT)
 
 
 class _Filter:
@@ -61,14 +62,14 @@ class _Filter:
             in_force=io.observe_table(),
             wanted=io.canonical_table(self.text),
             rules_file=io.read_text(io.RULES_FILE),
-            unit_file=io.read_text(io.UNIT_FILE),
+            units=(io.read_text(io.UNIT_FILE), io.read_text(io.DROP_IN_FILE)),
             loaded_at_boot=enabled and unit_properties(io.UNIT, "ActiveState")["ActiveState"] == "active",
             pending=timer_is_armed(io.ROLLBACK_TIMER),
             connections=io.observe_connections(),
         )
 
     def result(self, observed: FilterState, plan: Plan) -> dict[str, t.Any]:  # noqa: ARG002 (the interface of subjects)
-        saved = observed.rules_file == self.text and observed.unit_file == io.UNIT_TEXT and observed.loaded_at_boot
+        saved = observed.rules_file == self.text and observed.units == _UNITS and observed.loaded_at_boot
         return {
             "in_force": observed.effective,
             "confirmation_pending": observed.pending,
@@ -109,9 +110,7 @@ class PersistentFilter(_Filter):
     """The rules confirmed: no rollback, and loaded at every boot."""
 
     def plan(self, observed: FilterState) -> Plan:
-        return plan_persistent(
-            observed, rules_text=self.text, unit_text=io.UNIT_TEXT, rules_path=io.RULES_FILE, unit=io.UNIT
-        )
+        return plan_persistent(observed, rules_text=self.text, units=_UNITS, rules_path=io.RULES_FILE, unit=io.UNIT)
 
     def apply(self, plan: Plan, observed: FilterState) -> None:  # noqa: ARG002 (the interface of subjects)
         cancel_timer(io.ROLLBACK_TIMER)
@@ -122,7 +121,7 @@ class PersistentFilter(_Filter):
                 "Run it again; if that repeats, raise the time until the rollback",
             )
         io.save_rules(self.text)
-        io.save_unit()
+        io.save_units()
         reload_manager()
         enable_unit(io.UNIT)
         complaint = restart_unit(io.UNIT, timeout=30)
@@ -138,7 +137,7 @@ class AbsentFilter(_Filter):
 
     def apply(self, plan: Plan, observed: FilterState) -> None:  # noqa: ARG002 (the interface of subjects)
         cancel_timer(io.ROLLBACK_TIMER)
-        if observed.unit_file is not None:
+        if observed.units[0] is not None:
             disable_units([io.UNIT])
         io.delete_files()
         reload_manager()

@@ -28,7 +28,7 @@ POSTGRESQL = port_rule(port=5432, networks=["10.1.0.0/16"])
 
 
 def persistent(state: FilterState) -> list[str]:
-    return plan_persistent(state, rules_text="R", unit_text="U", rules_path="/r", unit="u.service").summaries()
+    return plan_persistent(state, rules_text="R", units=("U",), rules_path="/r", unit="u.service").summaries()
 
 
 def test_a_port_is_admitted_from_its_networks_and_closed_to_the_rest() -> None:
@@ -121,12 +121,12 @@ def test_a_port_open_to_everybody_is_said_aloud() -> None:
 @pytest.mark.parametrize(
     ("state", "changes"),
     [
-        (FilterState("x", "x", "R", "U", True), 0),
-        (FilterState("x", "x", "R", "U", True, pending=True), 1),
-        (FilterState("x", "x", None, None), 3),
-        (FilterState("x", "x", None, None, pending=True), 3),
-        (FilterState("x", "x", "other", "U", True), 1),
-        (FilterState("x", "x", "R", "U", False), 1),
+        (FilterState("x", "x", "R", ("U",), True), 0),
+        (FilterState("x", "x", "R", ("U",), True, pending=True), 1),
+        (FilterState("x", "x", None, (None,)), 3),
+        (FilterState("x", "x", None, (None,), pending=True), 3),
+        (FilterState("x", "x", "other", ("U",), True), 1),
+        (FilterState("x", "x", "R", ("U",), False), 1),
     ],
 )
 def test_what_is_in_force_is_kept_once(state: FilterState, changes: int) -> None:
@@ -134,7 +134,7 @@ def test_what_is_in_force_is_kept_once(state: FilterState, changes: int) -> None
 
 
 def test_what_is_ours_is_taken_away_and_then_nothing_is_left_to_do() -> None:
-    state = FilterState("rule\n", "", "R", "U", True)
+    state = FilterState("rule\n", "", "R", ("U",), True)
     assert len(plan_absent(state, rules_path="/r", unit="u")) == 3
     assert not plan_absent(FilterState(None, ""), rules_path="/r", unit="u")
 
