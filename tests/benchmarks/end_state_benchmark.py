@@ -80,7 +80,7 @@ def ours(server: PrivateServer) -> list[dict[str, t.Any]]:
     roles = [{"name": name, "login": True} for name in ROLES]
     for role in roles[1:]:
         role["member_of"] = [ROLES[0]]
-    databases = [{"name": "bench", "privileges": [{"role": name, "privileges": ["CONNECT"]} for name in ROLES]}]
+    databases = [{"name": "bench", "grants": [{"to": ROLES, "privileges": ["CONNECT"]}]}]
     return [
         {"name": "settings", "bulwark.database.postgresql_settings": {**login, "settings": SETTINGS}},
         {"name": "rules", "bulwark.database.postgresql_hba": {**login, "rules": rules}},
