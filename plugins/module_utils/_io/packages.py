@@ -43,9 +43,10 @@ def observe_packages() -> tuple[Package, ...]:
     listing = run_command(["dpkg-query", "--show", "--showformat", _FORMAT])
     if not listing.succeeded:
         raise ObservationFailed(f"dpkg-query failed: {listing.complaint}")
-    _checked(run_command([*_APT_GET, "--simulate", "check"], timeout=120), "apt-get check")
     by_hand = set(_checked(run_command(["apt-mark", "showmanual"]), "apt-mark showmanual").split())
-    return parse_packages(listing.output, by_hand=by_hand)
+    packages = parse_packages(listing.output, by_hand=by_hand)
+    _checked(run_command([*_APT_GET, "--simulate", "check"], timeout=120), "apt-get check")
+    return packages
 
 
 def parse_packages(listing: str, *, by_hand: t.Collection[str]) -> tuple[Package, ...]:

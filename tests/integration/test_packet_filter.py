@@ -1,0 +1,74 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Our rules and the kernel: each is loaded into a network namespace that is gone when the test ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.bulwark.database.plugins.module_utils._core.errors import ObservationFailed
+from ansible_collections.bulwark.database.plugins.module_utils._core.packet_filter import (
+    port_rule,
+    render_restore,
+    render_table,
+)
+from ansible_collections.bulwark.database.plugins.module_utils._io.packet_filter import canonical_table
+
+NAMESPACE = ["unshare", "--net", "sh", "-c"]
+
+
+def can_make_namespaces() -> bool:
+    return os.geteuid() == 0 and subprocess.run([*NAMESPACE, "nft list ruleset"], check=False).returncode == 0
+
+
+pytestmark = pytest.mark.skipif(
+    not can_make_namespaces(), reason="needs root, nft, and leave to make network namespaces"
+)
+
+RULES = [
+    port_rule(port=5432, networks=["10.1.0.0/16", "192.0.2.7", "2001:db8::/32"], comment="it's PostgreSQL; } drop"),
+    port_rule(port=53, networks=["10.0.0.0/8"], protocol="udp"),
+    port_rule(port=8008, networks=[]),
+]
+
+
+def in_namespace(script: str) -> str:
+    return subprocess.run([*NAMESPACE, script], check=True, capture_output=True, text=True).stdout
+
+
+def test_the_kernel_takes_the_rules_and_says_them_in_its_own_words() -> None:
+    listing = canonical_table(render_table(RULES))
+    assert (
+        'tcp dport 5432 ip saddr { 10.1.0.0/16, 192.0.2.7 } counter accept comment "it\'s PostgreSQL; } drop"'
+        in listing
+    )
+    assert "udp dport 53 ip saddr 10.0.0.0/8 counter accept" in listing
+    assert "tcp dport 8008 counter drop" in listing
+
+
+def test_the_same_rules_loaded_twice_are_there_once_and_another_table_stays(tmp_path: Path) -> None:
+    path = tmp_path / "rules.nft"
+    path.write_text(render_table(RULES), encoding="utf-8")
+    listing = in_namespace(
+        f"nft add table ip other; nft -f {path}; nft -f {path}; nft -s list table inet bulwark; nft list table ip other"
+    )
+    assert listing.startswith(canonical_table(render_table(RULES)))
+    assert "table ip other" in listing
+
+
+@pytest.mark.parametrize("former", [None, render_table(RULES).partition("delete table inet bulwark\n")[2]])
+def test_a_rollback_leaves_what_was_there_before(tmp_path: Path, former: str | None) -> None:
+    new, back = tmp_path / "new.nft", tmp_path / "back.nft"
+    new.write_text(render_table([port_rule(port=1, networks=[])]), encoding="utf-8")
+    back.write_text(render_restore(former), encoding="utf-8")
+    listing = in_namespace(f"nft -f {new}; nft -f {back}; nft -s list ruleset")
+    assert listing == (canonical_table(render_table(RULES)) if former else "")
+
+
+def test_rules_that_the_kernel_refuses_never_come_near_the_host() -> None:
+    with pytest.raises(ObservationFailed, match="can't try the rules"):
+        canonical_table("table inet bulwark { chain input { nonsense } }")
