@@ -13,6 +13,7 @@ Run it with the Python whose driver is to be measured: /usr/bin/python3 has Debi
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import resource
 import shutil
@@ -27,8 +28,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".build" / "collections"), str(ROOT / "tests" / "integration")]
 
-from private_server import PORT, PrivateServer
-
 from ansible_collections.bulwark.database.plugins.module_utils._core.plan import Plan
 from ansible_collections.bulwark.database.plugins.module_utils._dialects.postgresql_roles import (
     PostgreSQLRolesDialect,
@@ -40,6 +39,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._module.postgresq
     open_subject,
 )
 from ansible_collections.bulwark.database.plugins.module_utils._module.runner import converge
+from private_server import PORT, PrivateServer
 
 ROLES, SCHEMAS, TABLES, GRANTEES_PER_TABLE = 500, 10, 2000, 10
 ROUNDS = 7
@@ -81,8 +81,8 @@ def declaration() -> dict[str, t.Any]:
     ]
     groups = names[: ROLES // 10]
     grants: list[dict[str, t.Any]] = [{"to": groups, "privileges": ["CONNECT"]}]
-    for schema in range(SCHEMAS):
-        grants.append({"to": groups, "type": "schema", "names": [f"schema_{schema}"], "privileges": ["USAGE"]})
+    schemas = [f"schema_{schema}" for schema in range(SCHEMAS)]
+    grants.extend({"to": groups, "type": "schema", "names": [name], "privileges": ["USAGE"]} for name in schemas)
     for table in range(TABLES):
         grantees = [names[(table * 7 + number * 41) % ROLES] for number in range(GRANTEES_PER_TABLE)]
         privileges = ["SELECT"] if table % 2 else ["SELECT", "INSERT"]
@@ -175,11 +175,11 @@ def measure_apply(server: PrivateServer, options: dict[str, t.Any]) -> dict[str,
     rounds: dict[str, list[float]] = {"module": [], "psql": [], "psql_single": []}
     for dummy in range(3):
         forget_everything(server)
-        script = write_script(server, "same.sql", same_sql(server, options))
-        rounds["psql"].append(timed(lambda: psql_file(server, script, server.root / "output")))
+        same = write_script(server, "same.sql", same_sql(server, options))
+        rounds["psql"].append(timed(functools.partial(psql_file, server, same, server.root / "output")))
         forget_everything(server)
-        script = write_script(server, "single.sql", single_grants(options))
-        rounds["psql_single"].append(timed(lambda: psql_file(server, script, server.root / "output")))
+        single = write_script(server, "single.sql", single_grants(options))
+        rounds["psql_single"].append(timed(functools.partial(psql_file, server, single, server.root / "output")))
         forget_everything(server)
         rounds["module"].append(timed(lambda: apply_all(server, options)))
     return {name: statistics.median(times) for name, times in rounds.items()}
@@ -204,7 +204,7 @@ def measure_plan(server: PrivateServer, options: dict[str, t.Any]) -> dict[str, 
 
 
 def cold_process(server: PrivateServer, options: dict[str, t.Any]) -> dict[str, float]:
-    """A fresh interpreter, as under Ansible: nothing is cached yet. Answers seconds from connect to plan, and megabytes."""
+    """A fresh interpreter, as under Ansible: nothing is cached yet. Seconds from connect to plan, and megabytes."""
     file = write_script(server, "options.json", json.dumps(options))
     best: list[dict[str, float]] = []
     for dummy in range(5):

@@ -12,6 +12,7 @@ Works on ACL items alone, so tables, columns, databases and default privileges a
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing as t
 
 from .acl import PUBLIC_GRANTEE, AclItem, ObjectKind, parse_acl
@@ -194,12 +195,10 @@ def _plan_with_grantors(
     final.update(target)
     kept: Held = {}
     steps: dict[str, list[GrantStep]] = {}
-    for item in items:
-        if item.grantee == owner:
-            continue
-        depth = _depth(item, items, owner)
-        mask, options = final[item.grantee]
-        grantor_options = ~0 if item.grantor == owner else final.get(item.grantor, _NOTHING)[1]
+    depths = {item: _depth(item, items, owner) for item in items if item.grantee != item.grantor}  # not the owner's own
+    for item, depth in sorted(depths.items(), key=lambda pair: pair[1]):
+        mask, options = final.get(item.grantee, (~0, ~0))  # the owner may have been given something, too
+        grantor_options = ~0 if item.grantor == owner else kept.get(item.grantor, _NOTHING)[1]
         stays = item.mask & mask & grantor_options
         stays_option = item.options & options & stays
         acting_as = "" if item.grantor == owner else item.grantor
@@ -210,7 +209,10 @@ def _plan_with_grantors(
             own.append(GrantStep(True, item.options & ~stays_option & stays, True, acting_as, depth))
         before = kept.get(item.grantee, _NOTHING)
         kept[item.grantee] = (before[0] | stays, before[1] | stays_option)
-    differences = []
+    # What somebody else granted to the owner goes with that grantor's option; as owner nothing is lost.
+    of_owner = tuple(steps.pop(owner, ()))
+    lost = functools.reduce(int.__or__, (step.mask for step in of_owner), 0)
+    differences = [Difference(owner, (lost, 0), _NOTHING, of_owner, False)] if lost else []
     for grantee in sorted(final):
         give = [step for step in _plain_steps(kept.get(grantee, _NOTHING), final[grantee]) if not step.revoke]
         all_steps = (*steps.get(grantee, ()), *give)
@@ -236,7 +238,7 @@ def plan_column(
     :param of_table: what is planned for the table itself.
     :returns: differences against what is held now; one that comes with the table's revocation has no steps.
     """
-    left = tuple(item for item in (_left_of(item, of_table) for item in items) if item.mask)
+    left = tuple(item for item in (_left_of(item, owner, of_table) for item in items) if item.mask)
     planned = {difference.grantee: difference for difference in plan_object(left, owner, wanted, reach)}
     before, between = held_privileges(items, owner), held_privileges(left, owner)
     answer = []
@@ -249,10 +251,10 @@ def plan_column(
     return answer
 
 
-def _left_of(item: AclItem, of_table: t.Sequence[Difference]) -> AclItem:
+def _left_of(item: AclItem, owner: str, of_table: t.Sequence[Difference]) -> AclItem:
     gone = options = 0
     for step in (step for difference in of_table if difference.grantee == item.grantee for step in difference.steps):
-        if step.revoke:
+        if step.revoke and (step.acting_as or owner) == item.grantor:
             gone |= 0 if step.option else step.mask
             options |= step.mask
     return item._replace(mask=item.mask & ~gone, options=item.options & ~options)

@@ -123,15 +123,11 @@ class ObjectIndex:
         return name in kinds.get(literal(schema), {})
 
     def _hint(self, name: str, names: dict[str, list[ServerObject]], kind: str) -> str:
-        if kind == "routine":
-            stem = name.partition("(")[0]
-            overloads = [f"{shown(target.name)}({target.arguments})" for target in names.get(stem, ())]
-            if overloads:
-                return f"There are {', '.join(overloads)}"
-            if name.count("(") != name.count(")"):
-                return (
-                    "A signature with several arguments has to stand in a YAML list, a bare string is split at commas"
-                )
+        if kind == "routine" and name.count("(") != name.count(")"):
+            return "A signature with several arguments has to stand in a YAML list: a bare string is split at commas"
+        overloads = names.get(name.partition("(")[0], ()) if kind == "routine" else ()
+        if overloads:
+            return f"There are {', '.join(f'{shown(target.name)}({target.arguments})' for target in overloads)}"
         return near_miss(name, names) or (f"There are {shown_list(sorted(names)[:10])}" if names else "There are none")
 
 

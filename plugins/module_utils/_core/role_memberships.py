@@ -236,28 +236,25 @@ def _plan_pair(
             if getattr(row, option)
         )
     before = {option: any(getattr(row, option) for row in rows) for option in OPTIONS}
-    # What a row that has to go took along is granted again, unless it is what shall go.
-    wanted = {option: value for option, value in before.items() if value and rows and is_kept and gone}
-    for option in OPTIONS:
-        declared = getattr(membership, option) if membership else None
-        if declared is not None:
-            wanted[option] = declared
-    wanted = {option: value for option, value in wanted.items() if option not in weakened or not value}
-    held = {option: any(getattr(row, option) for row in kept) for option in OPTIONS}
-    held = {option: value and option not in weakened for option, value in held.items()}
-    missing = {option: value for option, value in wanted.items() if value and not held[option]}
+    # A grant by us is a row of its own, so it has to state every option: what it leaves out would get a default.
+    wanted = {**(before if rows and is_kept else {}), **_declared_options(membership), **dict.fromkeys(weakened, False)}
+    held = {option: option not in weakened and any(getattr(row, option) for row in kept) for option in OPTIONS}
     is_new = is_kept and not kept and (membership is not None or bool(rows))
-    if is_new or missing:
-        options = wanted if is_new else missing
-        steps.append(Statement(CLUSTER, Phase.JOIN, dialect.grant_membership(*pair, options)))
+    if is_new or any(value and not held[option] for option, value in wanted.items()):
+        steps.append(Statement(CLUSTER, Phase.JOIN, dialect.grant_membership(*pair, wanted)))
     if steps:
-        after = {**before, **wanted, **dict.fromkeys(weakened, False)}
+        after = {**before, **wanted}
         builder.add(
             f"membership of {shown(pair[1])} in {shown(pair[0])}",
             _described(before, exists=bool(rows)),
             _described(after, exists=is_kept),
             *steps,
         )
+
+
+def _declared_options(membership: DesiredMembership | None) -> dict[str, bool]:
+    values = {option: getattr(membership, option) for option in OPTIONS} if membership else {}
+    return {option: value for option, value in values.items() if value is not None}
 
 
 def _described(options: t.Mapping[str, bool], *, exists: bool) -> str:
