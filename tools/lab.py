@@ -43,6 +43,13 @@ class Host:
         return f"{SUBNET.rpartition('.')[0]}.{self.number}"
 
 
+# The account is named so that Ansible sees that it is root already, and asks for no sudo.
+CONNECTION: t.Final = {
+    "ansible_connection": "containers.podman.podman",
+    "ansible_python_interpreter": "/usr/bin/python3",
+    "ansible_user": "root",
+}
+
 LAB_HOSTS: t.Final = (Host("pg1", "postgresql", "debian12", 11),)
 
 # A server as it is found in the wild: it listens everywhere, trusts loopback, logs every statement, favours PUBLIC.
@@ -126,11 +133,7 @@ def up() -> None:
 def _write_inventory() -> None:
     groups: dict[str, t.Any] = {}
     for host in LAB_HOSTS:
-        connection = {
-            "ansible_connection": "containers.podman.podman",
-            "ansible_python_interpreter": "/usr/bin/python3",
-        }
-        groups.setdefault(host.group, {"hosts": {}})["hosts"][host.name] = connection
+        groups.setdefault(host.group, {"hosts": {}})["hosts"][host.name] = CONNECTION
     variables = {
         "bulwark_ca_dir": str(LAB / "ca"),
         "bulwark_report_dir": str(LAB.parent / "reports"),
