@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ansible_collections.bulwark.database.plugins.module_utils._io.postgresql import ConnectionSettings
 
-PORT = 54329  # only part of the socket's name: these servers listen on no address unless a test says so
+# Only part of a socket's name: these servers listen on no address unless a test says so. Parallel workers then differ.
+PORT = 54329 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 
 
 def binary_directory() -> Path:

@@ -1,0 +1,258 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The gate: all stages in order, whatever fails on the way; the last line says how many passed and failed.
+
+Usage: gate.py test | test-full | STAGE ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import datetime
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+import typing as t
+from xml.etree import ElementTree
+
+from layout import BUILD, LOGS, ROOT, TOOLS, tool_environment
+from old_python import OLD_PYTHON, make_old_environment
+from progress import StepFailed, main_or_exit, say
+from setup import set_up
+
+RESULTS = BUILD / "results"
+PAGE = ROOT / "docs" / "test-full.md"
+NEWEST_RESULT = '<!--\nWritten by tools/gate.py ("make test-full"); don\'t edit.\n-->\n# The latest full run\n'
+FAULTS = {"BULWARK_ALL_FAULTS": "1"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A command. ``results``: JUnit files that it leaves (a pattern below RESULTS); without, it counts as one check."""
+
+    title: str
+    command: tuple[str, ...]
+    results: str = ""
+    environment: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    unless: t.Callable[[], str] = str  # why it can't run here; empty: it can
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """``limit`` is in minutes, for all its steps together."""
+
+    name: str
+    limit: float
+    steps: tuple[Step, ...]
+    images: bool = False
+
+
+@dataclasses.dataclass
+class Count:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def add(self, other: Count) -> None:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+    def __str__(self) -> str:
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+def pytest(title: str, *arguments: str, environment: t.Mapping[str, str] | None = None) -> Step:
+    results = f"{title.replace(' ', '-')}.xml"
+    command = ("pytest", "-q", "--timeout=300", f"--junit-xml={RESULTS / results}", *arguments)
+    return Step(title, command, results, environment or {})
+
+
+def molecule(scenario: str, host: str) -> Step:
+    results = f"molecule-{scenario}-{host}.xml"
+    environment = {"BULWARK_PLATFORM": host, "PYTEST_ADDOPTS": f"--junit-xml={RESULTS / results}"}
+    return Step(f"molecule {scenario} on {host}", ("molecule", "test", "-s", scenario), results, environment)
+
+
+LINT: t.Final = (
+    Step("ruff check", ("ruff", "check", ".")),
+    Step("ruff format", ("ruff", "format", "--check", ".")),
+    Step("mypy", ("mypy",)),
+    Step("yamllint", ("yamllint", "-s", ".")),
+    Step("ansible-lint", ("ansible-lint", "--offline", "-q")),
+    Step("reuse", ("reuse", "lint", "--quiet")),
+    Step("changelog", ("antsibull-changelog", "lint")),
+    Step("generated pages", ("python", "tools/generate_docs.py", "--check")),
+)
+OLD_PYTHON_TESTS: t.Final = Step(
+    "unit, Python 3.9",
+    (
+        *(str(OLD_PYTHON), "-m", "pytest", "-q", f"--junit-xml={RESULTS / 'unit-old-python.xml'}"),
+        *(f"tests/unit/plugins/module_utils/{layer}" for layer in ("_core", "_dialects")),
+    ),
+    "unit-old-python.xml",
+    unless=make_old_environment,
+)
+LAB: t.Final = tuple(Step(f"make {target}", ("make", target)) for target in ("harden", "assess", "clean"))
+
+
+def stages(*, full: bool) -> list[Stage]:
+    faults = pytest("faults", "-n", "2", "tests/faults", environment=FAULTS if full else {})
+    scenarios = [molecule("postgresql_hardening", "debian12")]
+    if full:
+        scenarios += [molecule("postgresql_hardening", host) for host in ("debian13", "debian-testing")]
+        scenarios += [molecule("host_hardening", "debian12")]
+    gate = [
+        Stage("lint", 6, LINT),
+        Stage(
+            "sanity",
+            10,
+            (Step("ansible-test", ("python", "tools/sanity.py", "--results", str(RESULTS)), "ansible-test-*.xml"),),
+        ),
+        Stage("unit", 6, (pytest("unit", "-n", "2", "tests/unit"), OLD_PYTHON_TESTS)),
+        Stage("package", 4, (pytest("package", "tests/package"),)),
+        Stage("integration", 10, (pytest("integration", "-n", "2", "tests/integration"),)),
+        Stage("faults", 120 if full else 6, (faults,)),
+        Stage("molecule", 15 * len(scenarios), tuple(scenarios), images=True),
+        Stage("lab", 10, LAB, images=True),
+    ]
+    return [*gate, Stage("browser", 10, (pytest("browser", "tests/browser"),))] if full else gate
+
+
+def read_results(pattern: str) -> Count:
+    """Sum of what JUnit files say. Cases are counted, for not every writer fills in the totals."""
+    count = Count()
+    for path in RESULTS.glob(pattern):
+        for case in ElementTree.parse(path).iter("testcase"):  # noqa: S314 - our own tools wrote it
+            kinds = {child.tag for child in case}
+            failed = bool(kinds & {"failure", "error"})
+            count.add(Count(failed=1) if failed else Count(skipped=1) if "skipped" in kinds else Count(passed=1))
+    return count
+
+
+def judge(step: Step, status: int) -> Count:
+    """What a finished step counts. One that failed counts a failure even if its results know of none."""
+    count = read_results(step.results) if step.results else Count(passed=0 if status else 1)
+    if status and not count.failed:
+        count.failed = 1
+    if not status and not count.passed and not count.skipped:
+        count.failed = 1  # it ran nothing: that must not look like success
+    return count
+
+
+def execute(step: Step, *, seconds: float) -> int:
+    """Exit status; what is still running after the time is ended, with its children."""
+    environment = {**tool_environment(), **step.environment}
+    try:
+        process = subprocess.Popen(
+            step.command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+    except OSError as error:
+        say(f"{step.title}: {error}")
+        return 127
+    try:
+        return process.wait(timeout=max(seconds, 1))
+    except subprocess.TimeoutExpired:
+        say(f"{step.title}: the stage's time is over")
+        return 124
+    finally:
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+                time.sleep(5)
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def run_stage(stage: Stage, failures: list[str]) -> Count:
+    count, deadline = Count(), time.monotonic() + stage.limit * 60
+    for step in stage.steps:
+        say(f"--- {step.title}: {' '.join(step.command)}")
+        reason = step.unless()
+        if reason:
+            say(f"--- {step.title}: skipped, {reason}")
+            count.add(Count(skipped=1))
+            continue
+        for stale in RESULTS.glob(step.results) if step.results else ():
+            stale.unlink()
+        started = time.monotonic()
+        result = judge(step, execute(step, seconds=deadline - started))
+        say(f"--- {step.title}: {result} in {time.monotonic() - started:.0f} s")
+        if result.failed:
+            failures.append(f"{stage.name}: {step.title}: {result}")
+        count.add(result)
+    return count
+
+
+def build_images(chosen: t.Sequence[Stage]) -> subprocess.Popen[bytes] | None:
+    """Base images are built beside the first stages, which need one core."""
+    if not any(stage.images for stage in chosen):
+        return None
+    LOGS.mkdir(parents=True, exist_ok=True)
+    with (LOGS / "images.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, str(TOOLS / "lab.py"), "image", "debian12"],
+            cwd=ROOT,
+            env=tool_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+
+
+def run_stages(chosen: t.Sequence[Stage]) -> tuple[Count, list[str]]:
+    """The sum, and a table of what ran."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    total, failures, table = Count(), list[str](), list[str]()
+    images = build_images(chosen)
+    for number, stage in enumerate(chosen, 1):
+        say(f"\n==> {number}/{len(chosen)} {stage.name} (at most {stage.limit:.0f} min)")
+        started = time.monotonic()
+        if stage.images and images is not None and images.wait():
+            say(f"base image: failed, see {LOGS / 'images.log'}")
+        count = run_stage(stage, failures)
+        total.add(count)
+        table.append(f"{stage.name:<12} {time.monotonic() - started:>6.0f} s   {count}")
+        say(f"==> {table[-1]}")
+    if images is not None:
+        images.wait()
+    say("\n" + "\n".join([*table, *(f"FAILED {line}" for line in failures)]))
+    return total, table
+
+
+def write_page(total: Count, table: t.Sequence[str]) -> None:
+    day = datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat()
+    host = f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+    lines = "\n".join(table)
+    PAGE.write_text(f"{NEWEST_RESULT}\n{day}, {host}: {total}.\n\n```text\n{lines}\n```\n", encoding="utf-8")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="+", metavar="test|test-full|STAGE")
+    what = parser.parse_args().what
+    full = what == ["test-full"]
+    known = stages(full=full or "browser" in what)
+    chosen = known if what in (["test"], ["test-full"]) else [stage for stage in known if stage.name in what]
+    if not chosen:
+        parser.error(f"stages are: {', '.join(stage.name for stage in stages(full=True))}")
+    started = time.monotonic()
+    try:
+        set_up(full=full or "browser" in what)
+    except StepFailed as error:
+        say(f"{error}\n{Count(failed=1)}")
+        return 1
+    total, table = run_stages(chosen)
+    if full:
+        write_page(total, table)
+    say(f"took {(time.monotonic() - started) / 60:.1f} min\n{total}")
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    main_or_exit(main)
