@@ -66,7 +66,11 @@ class Ansible:
     def module(self, name: str, options: dict[str, t.Any], *flags: str, host: str = "") -> dict[str, t.Any]:
         """What the module returned; ``failed`` is part of it."""
         command = ["ansible", "-i", INVENTORY, host or self.host, "-m", f"bulwark.database.{name}", "-a"]
-        environment = {**os.environ, "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
+        environment = {
+            **os.environ,
+            "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1",
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+        }
         done = subprocess.run(
             [*command, json.dumps(options), *flags], check=False, capture_output=True, text=True, env=environment
         )

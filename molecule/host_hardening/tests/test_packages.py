@@ -7,8 +7,9 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
-    from conftest import Ansible
     from testinfra.host import Host
+
+    from conftest import Ansible
 
 POLICY = {"denied_packages": ["netcat-openbsd", "libjson-perl", "openssh-server"]}
 SURPLUS = {"strace", "make", "rpcbind", "default-mysql-client", "netcat-openbsd"}

@@ -14,8 +14,9 @@ import yaml
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Ansible
     from testinfra.host import Host
+
+    from conftest import Ansible
 
 TABLE = "inet bulwark"
 
