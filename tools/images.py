@@ -20,6 +20,7 @@ PACKAGES: t.Final = (
     "systemd-sysv",
     "dbus",
     "python3",
+    "python3-apt",
     "ca-certificates",
     "iproute2",
     "procps",
