@@ -149,9 +149,9 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _call(method: str, url: str, /, **body: t.Any) -> t.Any:
+def _call(method: str, address: str, /, **body: t.Any) -> t.Any:
     data = json.dumps(body).encode() if method == "POST" else None
-    request = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": "application/json"})  # noqa: S310 - our own driver
+    request = urllib.request.Request(address, data=data, method=method, headers={"Content-Type": "application/json"})  # noqa: S310 - our own driver
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=_CALL_SECONDS) as answer:

@@ -28,7 +28,9 @@ from setup import set_up
 RESULTS = BUILD / "results"
 PAGE = ROOT / "docs" / "test-full.md"
 NEWEST_RESULT = '<!--\nWritten by tools/gate.py ("make test-full"); don\'t edit.\n-->\n# The latest full run\n'
-FAULTS = {"BULWARK_ALL_FAULTS": "1"}
+# Hypothesis with its own profile for gates: the same examples each time, and no complaint about a slow machine.
+QUIET: t.Final = ("-q", "--hypothesis-profile=ci")
+FAULTS: t.Final = {"BULWARK_ALL_FAULTS": "1"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Count:
 
 def pytest(title: str, *arguments: str, environment: t.Mapping[str, str] | None = None) -> Step:
     results = f"{title.replace(' ', '-')}.xml"
-    command = ("pytest", "-q", "--timeout=300", f"--junit-xml={RESULTS / results}", *arguments)
+    command = ("pytest", *QUIET, "--timeout=300", f"--junit-xml={RESULTS / results}", *arguments)
     return Step(title, command, results, environment or {})
 
 
@@ -93,13 +95,17 @@ LINT: t.Final = (
 OLD_PYTHON_TESTS: t.Final = Step(
     "unit, Python 3.9",
     (
-        *(str(OLD_PYTHON), "-m", "pytest", "-q", f"--junit-xml={RESULTS / 'unit-old-python.xml'}"),
+        *(str(OLD_PYTHON), "-m", "pytest", *QUIET, f"--junit-xml={RESULTS / 'unit-old-python.xml'}"),
         *(f"tests/unit/plugins/module_utils/{layer}" for layer in ("_core", "_dialects")),
     ),
     "unit-old-python.xml",
     unless=make_old_environment,
 )
-LAB: t.Final = tuple(Step(f"make {target}", ("make", target)) for target in ("harden", "assess", "clean"))
+LAB: t.Final = (
+    Step("harden the lab", ("make", "harden")),
+    Step("assess the lab", ("make", "assess")),
+    Step("remove the lab", ("make", "clean")),
+)
 
 
 def stages(*, full: bool) -> list[Stage]:

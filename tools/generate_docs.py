@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, the bulwark.database authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write the generated part of docs/controls.md and docs/variables.md, or only say whether it is stale.

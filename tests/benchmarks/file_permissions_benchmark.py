@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-import conftest  # noqa: F401 - makes the checkout importable
+import conftest  # noqa: F401 # pylint: disable=unused-import # makes the checkout importable
 
 PYTHON = "/usr/bin/python3"
 AIM = 2.5

@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "integration")]
 
-import conftest  # noqa: F401 - makes the checkout importable
+import conftest  # noqa: F401 # pylint: disable=unused-import # makes the checkout importable
 from private_server import PORT, PrivateServer
 
 CLIENTS = 8

@@ -10,7 +10,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / name) for name in ("", "integration", "faults")]
 
-from server_fixtures import (  # noqa: F401 - fixtures are found by being here
+from server_fixtures import (  # noqa: F401 # pylint: disable=unused-import # fixtures are found by being here
     server,
     shared_server,
     short_directory,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 
-from server_fixtures import (  # noqa: F401 - fixtures are found by being here
+from server_fixtures import (  # noqa: F401 # pylint: disable=unused-import # fixtures are found by being here
     server,
     shared_server,
     short_directory,

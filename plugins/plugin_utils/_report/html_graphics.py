@@ -86,7 +86,7 @@ def ring(score: int, *, before: int | None = None, little: bool = False, label: 
     )
 
 
-def bar(score: int | None, *, before: int | None = None) -> Markup:
+def score_bar(score: int | None, *, before: int | None = None) -> Markup:
     """The score as a bar with a mark where it was before. The number stands beside it, so this is decoration."""
     filled = tag("rect", width=f"{score}%", height="10", rx="5", class_=band(score)) if score else None
     mark = f"{min(max(before, 0.6), 99.4) - 0.4}%" if before is not None else ""

@@ -19,11 +19,11 @@ from ansible_collections.bulwark.database.plugins.plugin_utils._report.html_cont
     waiver_terms,
 )
 from ansible_collections.bulwark.database.plugins.plugin_utils._report.html_graphics import (
-    bar,
     brand,
     icon,
     icon_definitions,
     ring,
+    score_bar,
     sparkline,
 )
 from ansible_collections.bulwark.database.plugins.plugin_utils._report.html_script import SCRIPT
@@ -218,7 +218,7 @@ def _categories(report: Report) -> Markup:
             tag(
                 "a",
                 tag("span", category.title),
-                bar(category.score, before=category.before),
+                score_bar(category.score, before=category.before),
                 tag("span", "-" if category.score is None else str(category.score), class_="num"),
                 tag("span", note, class_="why") if note else None,
                 href=f"#category={_quoted(category.name)}",

@@ -22,15 +22,15 @@ class Markup(str):
     __slots__ = ()
 
 
-def tag(name: str, /, *children: Child, **attributes: t.Any) -> Markup:
+def tag(element: str, /, *children: Child, **attributes: t.Any) -> Markup:
     """One element. Strings among the children are escaped unless they are Markup; None is left out.
 
     Attributes: ``class_`` is class, ``data_host`` is data-host, True is a bare attribute, None and False are left out.
     """
-    opening = f"<{name}{''.join(_attribute(key, value) for key, value in attributes.items())}>"
-    if name in _VOID:
+    opening = f"<{element}{''.join(_attribute(key, value) for key, value in attributes.items())}>"
+    if element in _VOID:
         return Markup(opening[:-1] + "/>")
-    return Markup(f"{opening}{joined(*children)}</{name}>")
+    return Markup(f"{opening}{joined(*children)}</{element}>")
 
 
 def joined(*children: Child) -> Markup:

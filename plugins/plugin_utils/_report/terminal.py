@@ -101,14 +101,14 @@ def _categories(report: Report, paint: _Painter, columns: int) -> list[str]:
     lines = []
     for row in rows:
         score = "  -" if row.score is None else f"{row.score:>3}"
-        bar = _bar(row.score or 0, bar_columns)
+        drawn = _bar(row.score or 0, bar_columns)
         trouble = ", ".join(
             f"{row.counts[verdict]} {LABELS[verdict]}" for verdict in VERDICTS[:2] if row.counts.get(verdict)
         )
         difference = padded(_difference(row.score, row.before), 5)
         title = padded(row.title, title_columns)
         line = (
-            f"  {paint('bold', title) if row is total else title}  {score}{difference} {paint(_band(row.score), bar)}"
+            f"  {paint('bold', title) if row is total else title}  {score}{difference} {paint(_band(row.score), drawn)}"
         )
         room = columns - title_columns - bar_columns - 15
         lines.append(f"{line}  {shortened(trouble, room)}".rstrip())
