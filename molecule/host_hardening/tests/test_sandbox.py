@@ -11,8 +11,9 @@ import typing as t
 import pytest
 
 if t.TYPE_CHECKING:
-    from conftest import Ansible
     from testinfra.host import Host
+
+    from conftest import Ansible
 
 UNIT = "postgresql@15-main.service"
 DATA = "/var/lib/postgresql/15/main"
@@ -113,12 +114,17 @@ def test_a_run_killed_while_the_server_is_down_leaves_a_timer_that_brings_it_bac
     assert drop_in(server) == text
 
 
-def test_a_sandbox_without_effect_is_an_error_and_no_success(ansible: Ansible, friend: Host) -> None:
-    # The clients' containers may not make namespaces, so systemd leaves the sandbox out without a word.
-    friend.check_output("systemd-run --unit=probe.service sleep 600")
-    options = {"unit": "probe.service", "allow_restart": False}
-    ansible.module("service_sandbox", options, host=friend.backend.name)
-    friend.check_output("systemctl stop probe.service; systemd-run --unit=probe.service sleep 600")
-    answer = ansible.module("service_sandbox", options, host=friend.backend.name)
-    friend.check_output("systemctl stop probe.service")
-    assert "was started with its sandbox, but /etc is not read-only for it" in answer["msg"]
+def test_a_sandbox_without_effect_is_an_error_and_no_success(ansible: Ansible, server: Host) -> None:
+    # Another drop-in that is read after ours; in a container without privileges it would look the same.
+    server.check_output("mkdir -p /etc/systemd/system/probe.service.d")
+    server.check_output("printf '[Service]\\nProtectSystem=no\\n' > /etc/systemd/system/probe.service.d/90-other.conf")
+    start = "systemctl stop probe.service; systemd-run --unit=probe.service sleep 600"
+    server.check_output(start)
+    first = ansible.module("service_sandbox", {"unit": "probe.service"})
+    server.check_output(start)
+    second = ansible.module("service_sandbox", {"unit": "probe.service"})
+    server.check_output(
+        "systemctl stop probe.service; rm -r /etc/systemd/system/probe.service.d; systemctl daemon-reload"
+    )
+    assert first["restart_pending"]
+    assert "was started with its sandbox, but /etc is not read-only for it" in second["msg"]

@@ -38,7 +38,7 @@ from .._io.units import (
 
 _UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]+\.service")
 # The rescue comes later than the module itself would have acted, or two would restart the service at once.
-_RESCUE_MARGIN: t.Final = 60
+_RESCUE_MARGIN: t.Final = 30
 
 
 class ServiceSandbox:
