@@ -241,13 +241,16 @@ def plan_column(
     left = tuple(item for item in (_left_of(item, owner, of_table) for item in items) if item.mask)
     planned = {difference.grantee: difference for difference in plan_object(left, owner, wanted, reach)}
     before, between = held_privileges(items, owner), held_privileges(left, owner)
+    exclusively = {difference.grantee for difference in of_table if difference.is_exclusive}
     answer = []
     for grantee in sorted({*planned, *before}):
         old, now = before.get(grantee, _NOTHING), between.get(grantee, _NOTHING)
+        taken_along = old != now and grantee in exclusively
         if grantee in planned:
-            answer.append(planned[grantee]._replace(before=old))
+            own = planned[grantee]
+            answer.append(own._replace(before=old, is_exclusive=own.is_exclusive or taken_along))
         elif old != now:
-            answer.append(Difference(grantee, old, now, (), False))
+            answer.append(Difference(grantee, old, now, (), taken_along))
     return answer
 
 

@@ -146,7 +146,8 @@ def _add(
         gone, options = (old & ~new for old, new in zip(difference.before, difference.after))
         parts = [kind.describe(gone)] if gone else []
         parts += [f"grant option for {kind.describe(options & ~gone)}"] if options & ~gone else []
-        builder.revocations.append(f"{label}: {', '.join(parts)} from {who}")
+        if parts:
+            builder.revocations.append(f"{label}: {', '.join(parts)} from {who}")
 
 
 class _DatabasePlanner:

@@ -45,22 +45,23 @@ def plan_memberships(
     rows = _rows_by_pair(cluster)
     exclusive = _exclusive_pairs(declaration, cluster, desired=desired)
     doomed = {row for pair in exclusive for row in rows[pair]}
-    doomed |= {row for row in cluster.memberships if row.grantor in declaration.absent}
+    if dialect.has_membership_options:  # before, a grantor is only noted and may be dropped
+        doomed |= {row for row in cluster.memberships if row.grantor in declaration.absent}
     implied = _undeclared_admins(declaration, cluster, desired=desired)
-    weakened = _weakened(desired, rows, implied=implied, doomed=doomed)
+    weakened = _weakened(desired, rows, implied=implied)
     if dialect.has_membership_options:
         doomed |= _dependents(cluster.memberships, doomed, weakened)
     _check_cycles(desired, [row for row in cluster.memberships if (row.role, row.member) not in exclusive])
     depth = _depths(cluster.memberships)
     pairs = dict.fromkeys([*desired, *sorted((row.role, row.member) for row in doomed)])
     for pair in sorted(pairs, key=lambda pair: -max((depth[row] for row in rows.get(pair, ())), default=0)):
-        if declaration.absent & set(pair):
-            continue  # the server drops a role's memberships with the role
         gone = sorted((row for row in rows.get(pair, ()) if row in doomed), key=lambda row: -depth[row])
+        # The server drops a role's memberships with the role, but for those that stand in the way of something else.
+        is_kept = pair not in exclusive and not declaration.absent & set(pair)
         _plan_pair(
             pair, desired.get(pair), rows=rows.get(pair, []), gone=gone, builder=builder, dialect=dialect,
             weakened=[option for option in OPTIONS if (pair, option) in weakened],
-            is_kept=pair not in exclusive,
+            is_kept=is_kept,
         )  # fmt: skip
         if pair in exclusive:
             builder.revocations.append(f"membership of {shown(pair[1])} in {shown(pair[0])}")
@@ -112,6 +113,7 @@ def _exclusive_pairs(declaration: Declaration, cluster: ObservedCluster, *, desi
         if (row.role in present or row.member in present)
         and (row.role, row.member) not in desired
         and row.member not in protected
+        and not declaration.absent & {row.role, row.member}
         and not _is_implicit(row, cluster)
     }
 
@@ -144,7 +146,6 @@ def _weakened(
     rows: t.Mapping[_Pair, t.Sequence[ObservedMembership]],
     *,
     implied: t.Collection[_Pair],
-    doomed: t.Collection[ObservedMembership],
 ) -> set[tuple[_Pair, str]]:
     """Options that are held and declared not to be, or implied not to be."""
     found = set()
@@ -153,7 +154,7 @@ def _weakened(
             wanted = getattr(membership, option)
             if option == "admin" and pair in implied:
                 wanted = False
-            if wanted is False and any(getattr(row, option) for row in rows.get(pair, ()) if row not in doomed):
+            if wanted is False and any(getattr(row, option) for row in rows.get(pair, ())):
                 found.add((pair, option))
     return found
 
