@@ -13,6 +13,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ansible_collections.bulwark.database.plugins.module_utils._core.errors import (
     ApplyFailed,
@@ -26,6 +27,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._io.postgresql im
     ConnectionSettings,
     open_session,
 )
+from ansible_collections.bulwark.database.plugins.modules import postgresql_roles
 from private_server import PORT, PrivateServer
 from roles_options import HOSTILE, PASSWORD, as_role, declare, make_shop, twice
 
@@ -598,3 +600,22 @@ def test_a_login_without_the_rights_is_told_what_is_missing(server: PrivateServe
     assert any("may log the password's SCRAM verifier" in warning for warning in done.plan.warnings)
     assert login(server, "app", PASSWORD)
     assert not declare(server, connection=connection, roles=roles).plan
+
+
+def test_the_documentations_examples_run_in_their_order(server: PrivateServer) -> None:
+    make_shop(server)
+    server.psql("CREATE TABLE app.baskets ()", database="shop")
+    server.psql("CREATE ROLE left_last_year; CREATE ROLE monitoring")
+    with open_session(server.connection) as session:
+        is_new = session.version >= 160000
+    text = postgresql_roles.EXAMPLES
+    for name in ("shop_app_password", "alice_first_password"):
+        text = text.replace(f'"{{{{ {name} }}}}"', PASSWORD)
+    for task in yaml.safe_load(text):
+        options = task["bulwark.database.postgresql_roles"]
+        if task.get("check_mode"):
+            assert declare(server, check_mode=True, **options).result["planned_revocations"]
+        elif "PostgreSQL 16" not in task["name"] or is_new:
+            twice(server, **options)
+    assert as_role(server, "shop_app", "SELECT count(*) FROM app.orders") == "0"
+    assert server.psql("SELECT count(*) FROM pg_roles WHERE rolname = 'left_last_year'") == "0"
