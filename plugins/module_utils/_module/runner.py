@@ -73,8 +73,10 @@ def run(module: AnsibleModule, open_subject: t.Callable[[], t.ContextManager[Sub
     for warning in plan.warnings:
         module.warn(warning)
     answer: dict[str, t.Any] = {"changed": bool(plan), "changes": plan.summaries(), **result}
-    if module._diff and plan:
-        answer.setdefault("diff", plan.diff())
+    if not (module._diff and plan):
+        answer.pop("diff", None)
+    elif "diff" not in answer:  # a subject whose objects are whole files brings its own
+        answer["diff"] = plan.diff()
     module.exit_json(**answer)
 
 

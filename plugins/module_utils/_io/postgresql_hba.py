@@ -1,0 +1,194 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+"""pg_hba.conf and pg_ident.conf on a live server: observe, try, put in place, prove the login, roll back.
+
+While new files are in place and unproven, a journal on the host says where the old ones are. A run that finds it, and
+can't log in, puts the old files back first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import signal
+import typing as t
+
+from .._core.errors import ApplyFailed, BulwarkError, InvalidDeclaration, MissingRequirement, ObservationFailed
+from .._dialects import postgresql_hba as dialect
+from .files import FileContent, read_file, remove_file, replace_file
+from .postgresql import ConnectionSettings, Session, open_session
+from .postgresql_settings import reload_and_wait
+from .throwaway_cluster import throwaway_cluster
+
+BACKUP_SUFFIX: t.Final = ".bulwark-previous"
+
+
+@dataclasses.dataclass(frozen=True)
+class ObservedHba:
+    """The files as they are, and what is known of the server.
+
+    :param loaded: the server has read the files since they were last changed.
+    """
+
+    facts: dialect.Facts
+    rules_text: str
+    mappings_text: str
+    loaded: bool
+
+
+def observe_hba(session: Session) -> ObservedHba:
+    facts = dialect.Facts(*session.rows(dialect.FACTS_QUERY)[0])
+    rules_text, mappings_text = _text(facts.hba_file), _text(facts.ident_file)
+    # The server's own pg_stat_file knows whole seconds only.
+    changed_at = max(os.stat(path).st_mtime for path in (facts.hba_file, facts.ident_file))
+    return ObservedHba(facts, rules_text, mappings_text, loaded=facts.loaded_at >= changed_at)
+
+
+def _text(path: str) -> str:
+    content = read_file(path)
+    if content is None:
+        raise ObservationFailed(f"{path} is not on this host", "Run the module on the database host itself")
+    return content.data.decode("utf-8", "surrogateescape")
+
+
+def try_files(facts: dialect.Facts, *, rules: str, mappings: str) -> None:
+    """Have a throwaway server of the same binaries read the files. Raises InvalidDeclaration with its complaints.
+
+    :raises MissingRequirement: where no such server can be started, because unproven rules are never put in place.
+    """
+    location = {"data_directory": facts.data_directory, "bin_directory": facts.bin_directory}
+    with throwaway_cluster(**location) as cluster:
+        if cluster is None:
+            raise MissingRequirement(
+                f"can't start a throwaway server with {facts.bin_directory}/initdb to try the rules on",
+                "Run the module as root, or as the server's own account, on the database host",
+            )
+        # TLS is off there, but rules that want it are read all the same.
+        options = {"hba_file": cluster.write("hba", rules), "ident_file": cluster.write("ident", mappings)}
+        started = cluster.starts_with(options)
+        complaints = [
+            f"{'pg_hba.conf' if path.endswith('/hba') else 'pg_ident.conf'} line {line}: {message}"
+            for path, line, message in cluster.file_complaints()
+            if "cannot match because" not in message
+        ]
+        if complaints or not started:
+            text = "; ".join(complaints) or cluster.last_words()
+            raise InvalidDeclaration(f"the server would not accept these rules: {text}", "Nothing was changed")
+
+
+class HbaFiles:
+    """Puts files in place on a live server, or back.
+
+    :param journal_directory: folder on the host, for root alone, where interrupted work is remembered.
+    """
+
+    def __init__(self, session: Session, connection: ConnectionSettings, *, journal_directory: str, timeout: float):
+        self._session, self._connection = session, connection
+        self._journal = journal_path(journal_directory, connection)
+        self._timeout = timeout
+
+    def put_in_place(self, facts: dialect.Facts, files: t.Mapping[str, str]) -> None:
+        """Replace the files, reload, prove the login; on any failure put the old ones back and raise ApplyFailed."""
+        self._session.rows(dialect.LOCK_QUERY)
+        previous = {path: _existing(path) for path in files}
+        for path, content in previous.items():
+            replace_file(path + BACKUP_SUFFIX, content)
+        _write_journal(self._journal, facts.data_directory, sorted(files))
+        try:
+            for path, text in files.items():
+                data = text.encode("utf-8", "surrogateescape")
+                replace_file(path, dataclasses.replace(previous[path], data=data))
+            self._reload_and_prove()
+        except BulwarkError as error:
+            self._put_back(previous)
+            raise ApplyFailed(error.message, "The former rules are in force again") from None
+        finally:
+            forget(self._journal)
+
+    def reload(self) -> None:
+        self._session.rows(dialect.LOCK_QUERY)
+        self._reload_and_prove()
+
+    def _reload_and_prove(self) -> None:
+        """A new session is what proves that the managing login still works."""
+        reload_and_wait(self._session, lambda: open_session(self._connection), timeout=self._timeout)
+        errors = self._session.rows(dialect.ERRORS_QUERY)
+        if errors:
+            raise ApplyFailed("; ".join(f"pg_hba.conf line {line}: {error}" for line, error in errors))
+
+    def _put_back(self, previous: t.Mapping[str, FileContent]) -> None:
+        for path, content in previous.items():
+            replace_file(path, content)
+        with contextlib.suppress(BulwarkError):  # the server may be gone; it reads the old files when it comes back
+            self._session.execute("SELECT pg_catalog.pg_reload_conf()")
+
+
+def _existing(path: str) -> FileContent:
+    content = read_file(path)
+    if content is None:
+        raise ObservationFailed(f"{path} is not on this host", "Run the module on the database host itself")
+    return content
+
+
+def journal_path(directory: str, connection: ConnectionSettings) -> str:
+    """One journal for each server of a host, known before anybody is logged in."""
+    server = f"{connection.host or connection.unix_socket or ''}:{connection.port}"
+    return os.path.join(directory, f"postgresql_hba-{hashlib.sha256(server.encode()).hexdigest()[:16]}.json")
+
+
+def _write_journal(path: str, data_directory: str, files: t.Sequence[str]) -> None:
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o750, exist_ok=True)
+    except OSError as error:
+        raise ApplyFailed(f"can't make the folder of {path}: {error.strerror}", "Nothing was changed") from None
+    text = json.dumps({"data_directory": data_directory, "files": list(files)})
+    replace_file(path, FileContent(text.encode("utf-8"), os.geteuid(), os.getegid(), 0o600))
+
+
+def forget(journal: str) -> None:
+    """The work is done or undone: the journal goes first, then the copies that it names."""
+    content = read_file(journal)
+    remove_file(journal)
+    for path in json.loads(content.data)["files"] if content else []:
+        remove_file(path + BACKUP_SUFFIX)
+
+
+@contextlib.contextmanager
+def open_hba_session(connection: ConnectionSettings, *, journal_directory: str) -> t.Iterator[Session]:
+    """Log in. If that fails and an interrupted run left a journal, put its copies back, reload, and log in then."""
+    journal = journal_path(journal_directory, connection)
+    interrupted = read_file(journal)
+    with contextlib.ExitStack() as stack:
+        try:
+            session = stack.enter_context(open_session(connection))
+        except MissingRequirement:
+            if interrupted is None:
+                raise
+            restore_interrupted(interrupted)
+            session = stack.enter_context(open_session(connection))
+        if interrupted is not None:
+            session.rows(dialect.LOCK_QUERY)  # not while the run that wrote it is still at work
+            forget(journal)
+        yield session
+
+
+def restore_interrupted(journal: FileContent) -> None:
+    """Put the copies of an interrupted run back and have the server read them, without any login."""
+    record = json.loads(journal.data)
+    for path in record["files"]:
+        copy = read_file(path + BACKUP_SUFFIX)
+        if copy is not None:
+            replace_file(path, copy)
+    try:
+        with open(os.path.join(record["data_directory"], "postmaster.pid"), encoding="ascii") as stream:
+            os.kill(int(stream.readline()), signal.SIGHUP)
+    except (OSError, ValueError) as error:
+        raise MissingRequirement(
+            f"the server does not run ({error})", "Its former rules were put back: start it"
+        ) from None
