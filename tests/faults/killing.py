@@ -45,6 +45,25 @@ def kill_at(step: int, action: t.Callable[[], object]) -> bool:
     return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 
 
+def kill_on_entering(functions: t.Sequence[str], action: t.Callable[[], object]) -> bool:
+    """Run the action in a child that dies as it enters the last of these functions, after the others in that order."""
+    child = os.fork()
+    if child == 0:
+        awaited = list(functions)
+
+        def watch(frame: types.FrameType, event: str, argument: object) -> None:
+            if event == "call" and frame.f_code.co_name == awaited[0]:
+                awaited.pop(0)
+                if not awaited:
+                    _die()
+
+        sys.setprofile(watch)
+        action()
+        os._exit(0)
+    dummy, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
+
 def run_at_the_same_time(*actions: t.Callable[[], object]) -> list[int]:
     """Each action in a process of its own, all at once; their exit codes."""
     children = []

@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import errno
 import os
+import re
 import secrets
 import stat
 
@@ -53,8 +54,9 @@ def replace_file(path: str, content: FileContent) -> None:
     never is wider than ``content.mode``, not for a moment. Raises ApplyFailed with the old file untouched.
     """
     target = os.path.realpath(path)
-    temporary = f"{target}.bulwark-{secrets.token_hex(6)}"
+    temporary = f"{target}.bulwark-{os.getpid()}-{secrets.token_hex(4)}"
     try:
+        _remove_leftovers(target)
         _write_new(temporary, content)
         os.rename(temporary, target)
         _sync_directory(os.path.dirname(target))
@@ -62,6 +64,17 @@ def replace_file(path: str, content: FileContent) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise ApplyFailed(f"can't write {path}: {error.strerror}", _hint(error) + "The old file is untouched") from None
+
+
+def _remove_leftovers(target: str) -> None:
+    """Take away what runs that were killed in the middle of a replacement left behind."""
+    folder, name = os.path.split(target)
+    leftover = re.compile(re.escape(f"{name}.bulwark-") + r"(\d+)-[0-9a-f]{8}")
+    for entry in os.listdir(folder):
+        match = leftover.fullmatch(entry)
+        if match and not os.path.exists(f"/proc/{match.group(1)}"):
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(folder, entry))
 
 
 def remove_file(path: str) -> None:
