@@ -101,8 +101,9 @@ class ValueType:
 
     def _choice(self, text: str) -> str:
         wanted = text.strip().lower()
-        if wanted in self.choices:
-            return wanted
+        for choice in self.choices:  # some are written in mixed case: TLSv1.2
+            if choice.lower() == wanted:
+                return choice
         for word, synonyms in (("on", _TRUE), ("off", _FALSE)):
             if wanted in synonyms and word in self.choices:
                 return word

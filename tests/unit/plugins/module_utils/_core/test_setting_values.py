@@ -19,6 +19,7 @@ MODE = ValueType("integer", minimum=0, maximum=511)
 DELAY = ValueType("real", unit="ms", minimum=0, maximum=100)
 SWITCH = ValueType("bool")
 LEVEL = ValueType("enum", choices=("local", "remote_write", "on", "off"))
+PROTOCOL = ValueType("enum", choices=("", "TLSv1.2", "TLSv1.3"))
 LIBRARIES = ValueType("string", is_list=True)
 
 
@@ -37,6 +38,7 @@ LIBRARIES = ValueType("string", is_list=True)
         (SWITCH, "of", "NO"),
         (SWITCH, "1", "yes"),
         (LEVEL, "TRUE", "on"),
+        (PROTOCOL, "tlsv1.2", "TLSv1.2"),
         (LIBRARIES, "auth_delay,pgaudit", 'auth_delay, "pgaudit"'),
     ],
 )
