@@ -10,13 +10,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import pwd
-import re
 
 from .._core.errors import ObservationFailed
 from .._dialects import postgresql_server as dialect
 from .postgresql import Session
-
-_SERVICE = re.compile(r"([^/]+\.service)$")
+from .processes import open_files, process_unit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +66,7 @@ def locate(session: Session) -> ServerLocation:
         os_user=_owner(data),
         bin_directory=session.value(dialect.BINARIES_QUERY),
         process_id=process_id,
-        unit=unit_of(process_id) if process_id else "",
+        unit=process_unit(process_id) if process_id else "",
         output_file=_output_file(process_id) if process_id else "",
         tablespaces=_names(session, dialect.TABLESPACES_QUERY),
         pending_restart=_names(session, dialect.PENDING_QUERY),
@@ -81,22 +79,8 @@ def _names(session: Session, query: str) -> tuple[str, ...]:
     return tuple(name for (name,) in session.rows(query))
 
 
-def unit_of(process_id: int) -> str:
-    """The systemd unit a process belongs to, from its control group; an empty string without one."""
-    try:
-        with open(f"/proc/{process_id}/cgroup", encoding="ascii", errors="replace") as stream:
-            paths = [line.rstrip("\n").split(":", 2)[2] for line in stream]
-    except OSError:
-        return ""
-    units = [match.group(1) for match in map(_SERVICE.search, paths) if match]
-    return units[0] if units else ""
-
-
 def _output_file(process_id: int) -> str:
-    try:
-        target = os.readlink(f"/proc/{process_id}/fd/2")
-    except OSError:
-        return ""
+    target = dict(open_files(process_id)).get(2, "")
     return target if target.startswith("/") and not target.startswith("/dev/") else ""
 
 
