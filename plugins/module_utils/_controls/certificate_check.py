@@ -25,8 +25,8 @@ class CertificateCheck:
 
     def expected_text(self, *, level: str, log_policy: str) -> str:  # noqa: ARG002 (the same for all)
         return (
-            "signed by an authority, RSA of 2048 bits or EC of 256 or more, SHA-2, belongs to the key, holds the declared"
-            " names, lasts longer than the declared days (14), and is the one the server shows"
+            "signed by an authority, RSA of 2048 bits or EC of 256 or more, SHA-2, belongs to the key, holds the"
+            " declared names, lasts longer than the declared days (14), is the one the server shows"
         )
 
     def judge(self, observations: Observations, situation: Situation) -> Finding:

@@ -37,6 +37,9 @@ _SANDBOX: t.Final = (
     ("UMask", ("0077", "0027")),
 )
 
+# No value to set: ALTER SYSTEM can't store an empty list.
+_NO_LIBRARY: t.Final = Choice(Want(None, OneOf(("",))))
+
 CONTROLS: t.Final = (
     Control(
         id="OS-FS-003",
@@ -124,10 +127,10 @@ CONTROLS: t.Final = (
         rationale="A path that somebody else writes to, or a library that every session loads, is code in the server.",
         checks=(
             fixed("dynamic_library_path", "$libdir", override_check=True),
-            fixed("local_preload_libraries", "", override_check=True),
+            SettingCheck("local_preload_libraries", _NO_LIBRARY, override_check=True),
             fixed("extension_control_path", "$system", minimum=180000),
         ),
-        remedy="Set them with postgresql_settings; ALTER ROLE or DATABASE ... RESET what overrides them",
+        remedy="Set or reset (null) them with postgresql_settings; ALTER ROLE or DATABASE ... RESET what overrides them",
         source=("TX-2.3.3",),
         references=("CIS-PG17 8.3",),
     ),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import re
 import typing as t
 
 from .._core.assessment import FAIL, NOT_APPLICABLE, NOT_OBSERVABLE, PASS, Finding, Situation
@@ -185,7 +186,7 @@ class OneMajorCheck:
             if isinstance(seen, Unobservable):
                 return Finding(NOT_OBSERVABLE, seen.reason, self.expected)
         running = f"postgresql-{version // 10000}"  # type: ignore[operator]
-        servers = [name for name in software.installed if name.rpartition("-")[2].isdigit()]  # type: ignore[union-attr]
+        servers = [name for name in software.installed if re.fullmatch(r"postgresql-[0-9]+", name)]  # type: ignore[union-attr]
         others = [name for name in servers if name != running and name not in situation.declares("server_packages")]
         if others:
             return Finding(FAIL, f"{', '.join(others)} besides {running}", self.expected, tuple(others))

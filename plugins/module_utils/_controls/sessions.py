@@ -29,7 +29,7 @@ CONTROLS: t.Final = (
     ),
     Control(
         id="PG-SES-002",
-        title="Idle sessions and dead clients are noticed",
+        title="Idle sessions end and dead clients are noticed",
         category="sessions",
         level=STRICT,
         rationale="A terminal left open is anybody's. Poolers keep connections idle on purpose: give their role another"
@@ -37,9 +37,6 @@ CONTROLS: t.Final = (
         checks=(
             fixed("idle_session_timeout", "1h", Within("1ms", "1d"), minimum=140000),
             fixed("client_connection_check_interval", "10s", Within("1ms", "60s"), minimum=140000),
-            fixed("tcp_keepalives_idle", "300s", Within("1s", "600s")),
-            fixed("tcp_keepalives_interval", "30s", Within("1s", "120s")),
-            fixed("tcp_keepalives_count", "5", Within("1", "10")),
         ),
         remedy="Set them with postgresql_settings",
         source=("TX-2.2.8", "TX-2.4.10"),

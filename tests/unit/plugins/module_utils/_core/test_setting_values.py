@@ -20,6 +20,7 @@ DELAY = ValueType("real", unit="ms", minimum=0, maximum=100)
 SWITCH = ValueType("bool")
 LEVEL = ValueType("enum", choices=("local", "remote_write", "on", "off"))
 PROTOCOL = ValueType("enum", choices=("", "TLSv1.2", "TLSv1.3"))
+PROTOCOL = ValueType("enum", choices=("", "TLSv1.2", "TLSv1.3"))
 LIBRARIES = ValueType("string", is_list=True)
 
 
@@ -38,6 +39,7 @@ LIBRARIES = ValueType("string", is_list=True)
         (SWITCH, "of", "NO"),
         (SWITCH, "1", "yes"),
         (LEVEL, "TRUE", "on"),
+        (PROTOCOL, "TLSv1.2", "tlsv1.2"),
         (PROTOCOL, "tlsv1.2", "TLSv1.2"),
         (LIBRARIES, "auth_delay,pgaudit", 'auth_delay, "pgaudit"'),
     ],
