@@ -9,10 +9,10 @@ DOCUMENTATION = r"""
 module: assessment_info
 short_description: Judge a database host by the control catalogue
 description:
-  - Looks at the server and its host, compares what it sees with the controls of the chosen level, and returns a verdict with
-    evidence and remedy for each. Changes nothing.
-  - Run it as root on the database host itself, with a login as superuser. What could not be seen is V(not_observable), with
-    the reason, and never passes.
+  - Looks at the server and its host, compares what it sees with the controls of the chosen level, and returns a verdict
+    with evidence and remedy for each. Changes nothing.
+  - Run it as root on the database host itself, with a login as superuser. What could not be seen is
+    V(not_observable), with the reason, and never passes.
   - If nobody can log in to the server, the host is judged all the same, and a warning says so.
   - Evidence names objects, never their contents.
 author:
@@ -33,7 +33,7 @@ options:
     choices: [essential, strict]
     default: essential
   log_policy:
-    description: V(privacy) keeps statements and their data out of the log; V(forensic) keeps what guides for audits want.
+    description: V(privacy) keeps statements and their data out of the log. V(forensic) keeps what audits want.
     type: str
     choices: [privacy, forensic]
     default: privacy
@@ -74,8 +74,8 @@ options:
     default: {}
   exclude_databases:
     description:
-      - Databases that are not looked into. Controls that ask in every database then can't pass; the result names what was
-        left out.
+      - Databases that are not looked into. Controls that ask in every database then can't pass, and name what was left
+        out.
     type: list
     elements: str
     default: []
@@ -94,7 +94,7 @@ options:
     type: int
     default: 14
   query_timeout:
-    description: Seconds after which a query on the server's catalogs is given up. Its control is then V(not_observable).
+    description: Seconds after which a query on the catalogs is given up. Its control is then V(not_observable).
     type: int
     default: 60
 seealso:

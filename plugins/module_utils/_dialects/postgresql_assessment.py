@@ -41,7 +41,7 @@ FILE_SETTINGS_QUERY: t.Final = """
 SELECT pg_catalog.lower(name), setting FROM pg_catalog.pg_file_settings
  WHERE name IS NOT NULL AND applied ORDER BY seqno"""
 
-COMMAND_LINE_QUERY: t.Final = "SELECT coalesce(pg_catalog.pg_read_file('postmaster.opts', true), '')"
+COMMAND_LINE_QUERY: t.Final = "SELECT coalesce(pg_catalog.pg_read_file('postmaster.opts', 0, 1000000, true), '')"
 
 OVERRIDES_QUERY: t.Final = """
 SELECT item, coalesce(r.rolname, ''), coalesce(d.datname, '')

@@ -18,8 +18,8 @@ from .._dialects import postgresql_server as dialect
 from .accounts import Accounts
 from .postgresql import ConnectionSettings
 from .postgresql_binary import process_identity
-from .postgresql_server import ServerLocation, unit_of
-from .processes import read_process_file
+from .postgresql_server import ServerLocation
+from .processes import process_unit, read_process_file
 
 _SOCKET_DIRECTORIES: t.Final = ("/run/postgresql", "/var/run/postgresql", "/tmp")  # noqa: S108 (libpq's defaults)
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
@@ -50,7 +50,7 @@ def locate_from_outside(connection: ConnectionSettings) -> ServerLocation:
         os_user=Accounts().user_name(uid) or str(uid),
         bin_directory=os.path.dirname(program),
         process_id=process,
-        unit=unit_of(process),
+        unit=process_unit(process),
         output_file=_output(process),
         tablespaces=tuple(os.path.realpath(f"{tablespaces}/{name}") for name in sorted(os.listdir(tablespaces))),
         pending_restart=(),

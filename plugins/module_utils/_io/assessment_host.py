@@ -9,14 +9,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import typing as t
 
 from .._core.errors import MissingRequirement, ObservationFailed
 from .._core.observations import LogSink, ServiceState
 from .commands import is_there, run_command
-from .processes import read_process_file
+from .processes import process_link, read_process_file
 from .units import require_booted
 
 
@@ -37,7 +36,7 @@ def observe_log_sink(process_id: int | None) -> LogSink:
     """Where the server's standard error goes: a path, ``journal`` for systemd's socket, ``pipe``, or nothing."""
     if process_id is None:
         raise MissingRequirement("the server's process can't be told")
-    target = os.readlink(f"/proc/{process_id}/fd/2").replace(" (deleted)", "")
+    target = process_link(process_id, "fd/2").replace(" (deleted)", "")
     kind = target.partition(":")[0]
     if target == "/dev/null":
         return LogSink("")

@@ -32,6 +32,16 @@ def open_files(process: int) -> list[tuple[int, str]]:
     return found
 
 
+def process_link(process: int, name: str) -> str:
+    """Where a link below /proc/<process> leads, such as ``exe`` or ``fd/2``. Raises OSError where nobody may look."""
+    path = f"/proc/{process}/{name}"
+    try:
+        return os.readlink(path)
+    except PermissionError:
+        with _seen_as_owner(process):
+            return os.readlink(path)
+
+
 def is_open_for_writing(process: int, descriptor: int) -> bool:
     match = re.search(r"^flags:\s*([0-7]+)", read_process_file(process, f"fdinfo/{descriptor}"), re.MULTILINE)
     return bool(match and int(match.group(1), 8) & os.O_ACCMODE)

@@ -12,6 +12,7 @@ import dataclasses
 import datetime
 import typing as t
 
+from .._controls.catalogue import controls
 from .._controls.declared import DECLARABLE, query_parameters
 from .._controls.model import CATEGORIES, Control
 from .._controls.package_policy import DENIED, PROTECTED_PACKAGES, PROTECTED_UNITS
@@ -71,8 +72,6 @@ class DatabaseView:
 
 def assess_host(connection: ConnectionSettings, options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The assessment of this host. Raises InvalidDeclaration for bad options, and nothing for what can't be seen."""
-    from .._controls.catalogue import controls
-
     return assess_controls(controls(engine=options["engine"]), connection, options)
 
 
