@@ -206,6 +206,8 @@ def test_secrets_stay_where_they_are(server: PrivateServer) -> None:
     )
     server.psql("CREATE ROLE app LOGIN PASSWORD 's3cr3t'; CREATE TABLE t (c text); INSERT INTO t VALUES ('s3cr3t')")
     server.psql("ALTER ROLE app SET bulwark.token = 's3cr3t'; ALTER SYSTEM SET primary_conninfo = 'password=s3cr3t'")
+    later = time.time() + 5
+    os.utime(server.data / "pg_hba.conf", (later, later))
     found = assess_host(server.connection, options(level="strict"))
     text = json.dumps(found)
     assert "s3cr3t" not in text

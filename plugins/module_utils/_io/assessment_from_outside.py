@@ -19,12 +19,12 @@ from .accounts import Accounts
 from .postgresql import ConnectionSettings
 from .postgresql_binary import process_identity
 from .postgresql_server import ServerLocation
-from .processes import process_unit, read_process_file
+from .processes import open_files, process_link, process_unit, read_process_file
 
 _SOCKET_DIRECTORIES: t.Final = ("/run/postgresql", "/var/run/postgresql", "/tmp")  # noqa: S108 (libpq's defaults)
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
-# Told while the server is stopped or running; the others are of no use for finding files.
-_SETTINGS: t.Final = tuple(name for name in dialect.SETTINGS if name != "server_version")
+# What a binary does not tell beside a running server, because the server works it out as it starts.
+_WORKED_OUT: t.Final = ("data_directory_mode", "server_version")
 
 
 def locate_from_outside(connection: ConnectionSettings) -> ServerLocation:
@@ -36,18 +36,20 @@ def locate_from_outside(connection: ConnectionSettings) -> ServerLocation:
     arguments = [word for word in read_process_file(process, "cmdline").split("\0") if word]
     if not arguments:
         raise MissingRequirement(f"no server runs on port {connection.port}")
-    program = os.path.realpath(f"/proc/{process}/exe").replace(" (deleted)", "")
+    program = process_link(process, "exe").replace(" (deleted)", "")
     command = [program, *arguments[1:]]
-    settings = {name: _value(command, data, name) for name in _SETTINGS}
+    settings = {name: _value(command, data, name) for name in dialect.SETTINGS if name not in _WORKED_OUT}
+    status = os.stat(data)
     settings["data_directory"] = data
+    # The server's own rule: a directory that its group may enter was made for the group.
+    settings["data_directory_mode"] = "0750" if status.st_mode & 0o050 else "0700"
     for name in ("log_directory", "ssl_ca_file", "ssl_cert_file", "ssl_crl_file", "ssl_key_file"):
         settings[name] = os.path.join(data, settings[name]) if settings[name] else ""
-    uid = os.stat(data).st_uid
     tablespaces = f"{data}/pg_tblspc"
     return ServerLocation(
         version=_version(program),
         settings=settings,
-        os_user=Accounts().user_name(uid) or str(uid),
+        os_user=Accounts().user_name(status.st_uid) or str(status.st_uid),
         bin_directory=os.path.dirname(program),
         process_id=process,
         unit=process_unit(process),
@@ -101,5 +103,5 @@ def _version(program: str) -> int:
 
 
 def _output(process: int) -> str:
-    target = os.readlink(f"/proc/{process}/fd/2")
+    target = dict(open_files(process)).get(2, "")
     return target if target.startswith("/") and not target.startswith("/dev/") else ""

@@ -9,13 +9,13 @@
 from __future__ import annotations
 
 import glob
-import os
 import re
 import typing as t
 
 from .._core.errors import MissingRequirement
 from .._core.observations import Software
 from .commands import is_there, run_command
+from .processes import process_link
 
 # Server, contrib modules, clients and library, of any major version.
 _PACKAGES: t.Final = ("postgresql-[0-9]*", "postgresql-common", "postgresql-client-*", "libpq5")
@@ -66,7 +66,7 @@ def parse_policy(listing: str, installed: t.Mapping[str, str]) -> dict[str, str]
 
 
 def _is_stale(process_id: int | None) -> bool:
-    return process_id is not None and os.readlink(f"/proc/{process_id}/exe").endswith(" (deleted)")
+    return process_id is not None and process_link(process_id, "exe").endswith(" (deleted)")
 
 
 def observe_untrusted_sources() -> tuple[str, ...]:
