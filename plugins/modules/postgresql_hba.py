@@ -13,8 +13,8 @@ description:
   - New files are read by a throwaway server of the same binaries first, in check mode too, so that the server's own
     words name a bad line. They are put in place atomically, reloaded, and the login in use is proven by a new
     connection. If it does not work, the former files come back.
-  - A run that was interrupted in between leaves a journal on the host. The next run finds it, and puts the former files
-    back if it can't log in.
+  - A run that was interrupted in between leaves a journal on the host. The next run finds it and puts the former files
+    back before it looks, in check mode too, because it might not get in otherwise.
   - Rules that an earlier one covers, and rules that can match nobody, are reported as warnings.
 options:
   rules:
@@ -51,6 +51,10 @@ options:
         required: true
       options:
         description: Options of the method, such as C(map) or C(clientcert).
+        type: dict
+        default: {}
+      secret_options:
+        description: Options that hold a secret, such as C(ldapbindpasswd). They are shown nowhere.
         type: dict
         default: {}
       comment:
@@ -203,6 +207,7 @@ RULE = {
     "address": {"type": "str"},
     "method": {"type": "str", "required": True},
     "options": {"type": "dict", "default": {}},
+    "secret_options": {"type": "dict", "default": {}, "no_log": True},
     "comment": {"type": "str"},
     "reason": {"type": "str"},
 }

@@ -43,7 +43,7 @@ def declare(server: PrivateServer, journal: Path, rules: list[dict[str, t.Any]])
 def assert_finished(server: PrivateServer, journal: Path) -> None:
     declare(server, journal, RULES)
     assert not declare(server, journal, RULES).plan
-    assert not list(journal.glob("*"))
+    assert not list(journal.glob("*.json"))
     assert not list(server.data.glob("*.bulwark-*"))
     assert server.restart(check=False)
     assert server.psql("SELECT 1") == "1"
@@ -73,6 +73,17 @@ def test_killed_while_rules_that_lock_out_are_in_force_the_next_run_gets_in(
     assert kill_on_entering(moment, lambda: declare(server, journal, LOCKOUT))
     assert locked_out_within(server, seconds=5), "the kill did not hit the moment that this test is about"
     declare(server, journal, RULES)
+    assert server.psql("SELECT 1") == "1"
+    assert_finished(server, journal)
+
+
+def test_killed_before_the_reload_unproven_rules_are_not_taken_over(server: PrivateServer, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    # The new file is in place, the server has not read it: whoever logs in now proves nothing about it.
+    assert kill_on_entering(["put_in_place", "_reload_and_prove"], lambda: declare(server, journal, LOCKOUT))
+    assert "scram-sha-256" in (server.data / "pg_hba.conf").read_text()
+    with pytest.raises(BulwarkError, match="The former rules are in force again"):
+        declare(server, journal, LOCKOUT)
     assert server.psql("SELECT 1") == "1"
     assert_finished(server, journal)
 

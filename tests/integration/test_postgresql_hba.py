@@ -70,7 +70,7 @@ def test_check_mode_says_what_a_run_does_and_a_second_run_does_nothing(server: P
         "host|{all}|{all}|all|reject",
     ]
     assert not declare(server, journal, rules).plan
-    assert not any(journal.iterdir())
+    assert [path.suffix for path in journal.iterdir()] == [".lock"]
     assert not list(server.data.glob("*.bulwark-previous"))
 
 
@@ -93,7 +93,7 @@ def test_a_login_that_only_a_real_attempt_shows_to_fail_is_rolled_back(server: P
         declare(server, journal, [{"type": "local", "method": "scram-sha-256"}])
     assert hba_text(server) == before
     assert server.psql("SELECT 1") == "1"
-    assert not any(journal.iterdir())
+    assert [path.suffix for path in journal.iterdir()] == [".lock"]
 
 
 @pytest.mark.parametrize("check_mode", [True, False])
@@ -115,6 +115,11 @@ def test_a_login_that_only_a_real_attempt_shows_to_fail_is_rolled_back(server: P
             "control character",
         ),
         ({**PEER, "comment": "reason: none"}, "Put that into the rule's reason"),
+        ({**PEER, "comment": "a path C:\\"}, "ends with a backslash"),
+        (
+            {"type": "hostssl", "address": "all", "method": "ldap", "options": {"ldapbindpasswd": "S3cret-value"}},
+            "Put it into the rule's secret_options",
+        ),
     ],
 )
 def test_a_bad_rule_changes_nothing(
@@ -203,3 +208,17 @@ def test_a_login_that_must_be_admitted_is_checked(shared_server: PrivateServer, 
     login = {"user": "app", "database": "shop", "connection": "ssl", "address": "10.0.0.5"}
     with pytest.raises(RefusedForSafety, match=r"no rule would admit role app in database shop from 10\.0\.0\.5"):
         declare(shared_server, journal, [PEER], must_admit=[login])
+
+
+def test_a_secret_of_a_method_is_written_and_shown_nowhere(server: PrivateServer, journal: Path) -> None:
+    ldap = {"type": "hostssl", "address": "10.0.0.0/8", "method": "ldap", "options": {"ldapserver": "ldap.example.org"}}
+    secret = {"ldapbindpasswd": 'S3cret "value"'}
+    declare(
+        server,
+        journal,
+        [PEER, {**ldap, "options": {"ldapserver": "l", "ldapbasedn": "dc=x"}, "secret_options": secret}],
+    )
+    assert 'ldapbindpasswd=S3cret ""value""' in hba_text(server)
+    outcome = declare(server, journal, [PEER])
+    assert len(outcome.plan) == 1
+    assert "S3cret" not in repr(outcome.result) + repr(outcome.plan.diff()) + repr(outcome.plan)

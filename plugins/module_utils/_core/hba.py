@@ -26,6 +26,7 @@ from .hba_tokens import (
     tokenize,
     written,
 )
+from .secrets import HIDDEN
 
 HEADER: t.Final = "# Managed by Ansible (bulwark.database.postgresql_hba): what is changed here by hand is replaced.\n"
 _COLUMNS: t.Final = ("# TYPE", "DATABASE", "USER", "ADDRESS", "METHOD", "OPTIONS")
@@ -34,6 +35,10 @@ _REASON: t.Final = "reason: "
 _ADDRESS_WORDS: t.Final = ("all", "samehost", "samenet")
 _HOST_NAME = re.compile(r"^\.?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")
 LOCAL: t.Final = "local"
+_INCLUDES: t.Final = ("include", "include_if_exists", "include_dir")
+SECRET_OPTIONS: t.Final = ("ldapbindpasswd", "radiussecrets")
+# Everything behind the name goes away: where the value ends depends on quotes, and a diff may lose a bit more.
+_SECRET_OPTION = re.compile(rf"({'|'.join(SECRET_OPTIONS)})=.*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +122,7 @@ def _declared_rule(rule: t.Mapping[str, t.Any], grammar: HbaGrammar) -> HbaRule:
             f"the method {method} is weak", "Use scram-sha-256, peer or cert, or say why in the rule's reason"
         )
     for field in ("comment", "reason"):
-        check_text(rule.get(field) or "", what=field, lines=field == "comment")
+        _check_remark(rule.get(field) or "", what=field, lines=field == "comment")
     if any(line.strip().startswith(_REASON) for line in (rule.get("comment") or "").splitlines()):
         raise InvalidDeclaration(f"the comment begins with {_REASON!r}", "Put that into the rule's reason")
     return HbaRule(
@@ -126,10 +131,17 @@ def _declared_rule(rule: t.Mapping[str, t.Any], grammar: HbaGrammar) -> HbaRule:
         _items(rule.get("users") or ["all"], grammar.users, what="user"),
         _address(kind, rule.get("address") or ""),
         method,
-        tuple(sorted(_option(name, value) for name, value in (rule.get("options") or {}).items())),
+        tuple(sorted(_option(name, value) for name, value in _all_options(rule).items())),
         _plain(rule.get("comment") or ""),
         reason,
     )
+
+
+def _check_remark(text: str, *, what: str, lines: bool) -> None:
+    check_text(text, what=what, lines=lines)
+    if any(line.rstrip().endswith("\\") for line in text.splitlines()):
+        # From PostgreSQL 14 on it would join the rule below to the comment, and so take the rule away.
+        raise InvalidDeclaration(f"a line of the {what} ends with a backslash", "Take it out")
 
 
 def _plain(comment: str) -> str:
@@ -138,6 +150,14 @@ def _plain(comment: str) -> str:
 
 def _items(values: t.Sequence[str], syntax: Syntax, *, what: str) -> tuple[Item, ...]:
     return tuple(declared(str(value), syntax, what=what) for value in values)
+
+
+def _all_options(rule: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    plain, secret = rule.get("options") or {}, rule.get("secret_options") or {}
+    misplaced = sorted(set(plain) & set(SECRET_OPTIONS))
+    if misplaced:
+        raise InvalidDeclaration(f"the option {misplaced[0]} is a secret", "Put it into the rule's secret_options")
+    return {**plain, **secret}
 
 
 def _option(name: str, value: t.Any) -> tuple[str, str]:
@@ -180,7 +200,9 @@ def declared_mappings(mappings: t.Sequence[t.Mapping[str, t.Any]], grammar: HbaG
             if not mapping.get(field):
                 raise InvalidDeclaration(f"an ident mapping lacks {field}")
         check_text(mapping["map"], what="map")
-        check_text(mapping.get("comment") or "", what="comment", lines=True)
+        if mapping["map"].startswith("@"):
+            raise InvalidDeclaration(f"the map {mapping['map']!r} would be read as the name of a file", "Rename it")
+        _check_remark(mapping.get("comment") or "", what="comment", lines=True)
         answer.append(
             IdentMapping(
                 mapping["map"],
@@ -190,6 +212,17 @@ def declared_mappings(mappings: t.Sequence[t.Mapping[str, t.Any]], grammar: HbaG
             )
         )
     return tuple(answer)
+
+
+def without_secrets(text: str) -> str:
+    """A file's text for people: the values of options that hold a password are hidden."""
+    return _SECRET_OPTION.sub(rf"\1={HIDDEN}", text)
+
+
+def has_includes(text: str, grammar: HbaGrammar) -> bool:
+    """Whether the file reads other files (PostgreSQL 16 and newer)."""
+    lines = tokenize(text, continuations=grammar.continuations)
+    return any(line.fields and line.fields[0][0].text in _INCLUDES for line in lines)
 
 
 def render_rules(rules: t.Sequence[HbaRule], grammar: HbaGrammar) -> str:

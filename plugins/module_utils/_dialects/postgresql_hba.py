@@ -72,12 +72,6 @@ ERRORS_QUERY: t.Final = """
 SELECT line_number, error FROM pg_catalog.pg_hba_file_rules
  WHERE error IS NOT NULL AND error NOT LIKE '%cannot match because%' ORDER BY line_number"""
 
-# One run at a time; the lock goes with the session, so a killed run leaves none.
-LOCK_QUERY: t.Final = (
-    "SELECT pg_catalog.set_config('lock_timeout', '60s', false),"
-    " pg_catalog.pg_advisory_lock(pg_catalog.hashtext('bulwark.database.postgresql_hba'))"
-)
-
 
 class Facts(t.NamedTuple):
     """What FACTS_QUERY answers. ``loaded_at``: when the server last read its files, in seconds since 1970."""

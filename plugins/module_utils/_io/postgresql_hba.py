@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import hashlib
 import json
 import os
 import signal
+import time
 import typing as t
 
 from .._core.errors import ApplyFailed, BulwarkError, InvalidDeclaration, MissingRequirement, ObservationFailed
@@ -27,6 +29,9 @@ from .postgresql_settings import reload_and_wait
 from .throwaway_cluster import throwaway_cluster
 
 BACKUP_SUFFIX: t.Final = ".bulwark-previous"
+LOCK_SECONDS: t.Final = 60
+# How long a server may take to act on a signal; what it has not read by then, the login that follows shows.
+REREAD_SECONDS: t.Final = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +100,6 @@ class HbaFiles:
 
     def put_in_place(self, facts: dialect.Facts, files: t.Mapping[str, str]) -> None:
         """Replace the files, reload, prove the login; on any failure put the old ones back and raise ApplyFailed."""
-        self._session.rows(dialect.LOCK_QUERY)
         previous = {path: _existing(path) for path in files}
         for path, content in previous.items():
             replace_file(path + BACKUP_SUFFIX, content)
@@ -106,13 +110,13 @@ class HbaFiles:
                 replace_file(path, dataclasses.replace(previous[path], data=data))
             self._reload_and_prove()
         except BulwarkError as error:
-            self._put_back(previous)
+            put_copies_back(self._journal)
+            with contextlib.suppress(BulwarkError):  # a server that is gone reads the old files when it comes back
+                self._session.execute("SELECT pg_catalog.pg_reload_conf()")
             raise ApplyFailed(error.message, "The former rules are in force again") from None
-        finally:
-            forget(self._journal)
+        forget(self._journal)
 
     def reload(self) -> None:
-        self._session.rows(dialect.LOCK_QUERY)
         self._reload_and_prove()
 
     def _reload_and_prove(self) -> None:
@@ -121,12 +125,6 @@ class HbaFiles:
         errors = self._session.rows(dialect.ERRORS_QUERY)
         if errors:
             raise ApplyFailed("; ".join(f"pg_hba.conf line {line}: {error}" for line, error in errors))
-
-    def _put_back(self, previous: t.Mapping[str, FileContent]) -> None:
-        for path, content in previous.items():
-            replace_file(path, content)
-        with contextlib.suppress(BulwarkError):  # the server may be gone; it reads the old files when it comes back
-            self._session.execute("SELECT pg_catalog.pg_reload_conf()")
 
 
 def _existing(path: str) -> FileContent:
@@ -143,52 +141,94 @@ def journal_path(directory: str, connection: ConnectionSettings) -> str:
 
 
 def _write_journal(path: str, data_directory: str, files: t.Sequence[str]) -> None:
-    try:
-        os.makedirs(os.path.dirname(path), mode=0o750, exist_ok=True)
-    except OSError as error:
-        raise ApplyFailed(f"can't make the folder of {path}: {error.strerror}", "Nothing was changed") from None
     text = json.dumps({"data_directory": data_directory, "files": list(files)})
     replace_file(path, FileContent(text.encode("utf-8"), os.geteuid(), os.getegid(), 0o600))
 
 
 def forget(journal: str) -> None:
-    """The work is done or undone: the journal goes first, then the copies that it names."""
-    content = read_file(journal)
+    """The work is done: the journal goes first, then the copies that it names."""
+    files = _journaled_files(journal)
     remove_file(journal)
-    for path in json.loads(content.data)["files"] if content else []:
+    for path in files:
         remove_file(path + BACKUP_SUFFIX)
+
+
+def put_copies_back(journal: str) -> None:
+    """Undo: the copies take their old places by renaming, which needs no room on the disk; then the journal goes.
+
+    Raises ApplyFailed with the journal still there, so that the next run tries again.
+    """
+    for path in _journaled_files(journal):
+        try:
+            os.rename(path + BACKUP_SUFFIX, os.path.realpath(path))
+        except FileNotFoundError:  # put back already, by a run that was interrupted in turn
+            continue
+        except OSError as error:
+            raise ApplyFailed(
+                f"can't put {path}{BACKUP_SUFFIX} back: {error.strerror}", "Rename it by hand and reload the server"
+            ) from None
+    remove_file(journal)
+
+
+def _journaled_files(journal: str) -> list[str]:
+    content = read_file(journal)
+    return json.loads(content.data)["files"] if content else []
 
 
 @contextlib.contextmanager
 def open_hba_session(connection: ConnectionSettings, *, journal_directory: str) -> t.Iterator[Session]:
-    """Log in. If that fails and an interrupted run left a journal, put its copies back, reload, and log in then."""
+    """Log in, with no other run beside this one; what an interrupted run left in place is undone first.
+
+    Its rules were never proven, so they are taken back even if this login works: the server may not have read them yet.
+    """
     journal = journal_path(journal_directory, connection)
-    interrupted = read_file(journal)
-    with contextlib.ExitStack() as stack:
-        try:
-            session = stack.enter_context(open_session(connection))
-        except MissingRequirement:
-            if interrupted is None:
-                raise
-            restore_interrupted(interrupted)
-            session = stack.enter_context(open_session(connection))
+    with _only_run(journal):
+        interrupted = read_file(journal)
         if interrupted is not None:
-            session.rows(dialect.LOCK_QUERY)  # not while the run that wrote it is still at work
-            forget(journal)
-        yield session
+            put_copies_back(journal)
+            _have_the_server_reread(json.loads(interrupted.data)["data_directory"])
+        with open_session(connection) as session:
+            yield session
 
 
-def restore_interrupted(journal: FileContent) -> None:
-    """Put the copies of an interrupted run back and have the server read them, without any login."""
-    record = json.loads(journal.data)
-    for path in record["files"]:
-        copy = read_file(path + BACKUP_SUFFIX)
-        if copy is not None:
-            replace_file(path, copy)
+@contextlib.contextmanager
+def _only_run(journal: str) -> t.Iterator[None]:
+    """A lock for this server, whatever database a run logs in to. It goes with the process, however that ends."""
     try:
-        with open(os.path.join(record["data_directory"], "postmaster.pid"), encoding="ascii") as stream:
-            os.kill(int(stream.readline()), signal.SIGHUP)
-    except (OSError, ValueError) as error:
+        os.makedirs(os.path.dirname(journal), mode=0o750, exist_ok=True)
+        descriptor = os.open(f"{journal}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
         raise MissingRequirement(
-            f"the server does not run ({error})", "Its former rules were put back: start it"
+            f"can't open {journal}.lock: {error.strerror}",
+            "Run the task with become, or name another journal_directory",
         ) from None
+    try:
+        _lock(descriptor, journal)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, journal: str) -> None:
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise MissingRequirement(
+                    f"another run holds {journal}.lock for more than {LOCK_SECONDS} s", "Wait for it, or end it"
+                ) from None
+            time.sleep(0.1)
+        else:
+            return
+
+
+def _have_the_server_reread(data_directory: str) -> None:
+    """Without a login, which the rules in force may refuse. A server that does not run reads the files at its start."""
+    try:
+        with open(os.path.join(data_directory, "postmaster.pid"), encoding="ascii") as stream:
+            os.kill(int(stream.readline()), signal.SIGHUP)
+    except (OSError, ValueError):
+        return
+    time.sleep(REREAD_SECONDS)

@@ -10,7 +10,14 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from .._core.hba import declared_mappings, declared_rules, render_mappings, render_rules
+from .._core.hba import (
+    declared_mappings,
+    declared_rules,
+    has_includes,
+    render_mappings,
+    render_rules,
+    without_secrets,
+)
 from .._core.hba_analysis import Login, refuse_lockout, rules_that_never_match, shadowed_rules
 from .._core.plan import RELOAD, Change, Plan
 from .._dialects.postgresql_hba import PostgreSQLHbaGrammar
@@ -29,7 +36,7 @@ class PostgreSQLHba:
     def __init__(self, session: Session, connection: ConnectionSettings, options: t.Mapping[str, t.Any]) -> None:
         self._options = options
         self._session = session
-        grammar = PostgreSQLHbaGrammar(session.version)
+        self._grammar = grammar = PostgreSQLHbaGrammar(session.version)
         self._rules = declared_rules(options["rules"], grammar)
         self._rules_text = render_rules(self._rules, grammar)
         mappings = options["ident_mappings"]
@@ -48,7 +55,7 @@ class PostgreSQLHba:
         refuse_lockout(self._rules, self._logins)
         facts = observed.facts
         changes = [
-            Change(path, before, after, activation=RELOAD, payload=after)
+            Change(path, without_secrets(before), without_secrets(after), activation=RELOAD, payload=after)
             for path, before, after in self._desired(observed)
             if before != after
         ]
@@ -58,7 +65,11 @@ class PostgreSQLHba:
         elif not observed.loaded:
             changes = [Change(facts.hba_file, _NOT_LOADED, "loaded", activation=RELOAD)]
         never = rules_that_never_match(self._rules, ssl=facts.ssl, roles=facts.roles, databases=facts.databases)
-        return Plan(tuple(changes), (*shadowed_rules(self._rules), *never))
+        return Plan(tuple(changes), (*self._dropped_includes(observed), *shadowed_rules(self._rules), *never))
+
+    def _dropped_includes(self, observed: ObservedHba) -> t.Iterator[str]:
+        if has_includes(observed.rules_text, self._grammar):
+            yield f"{observed.facts.hba_file} reads other files; their rules are gone with the declared set"
 
     def _desired(self, observed: ObservedHba) -> t.Iterator[tuple[str, str, str]]:
         if self._mappings_text is not None:

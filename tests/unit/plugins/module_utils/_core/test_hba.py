@@ -33,7 +33,7 @@ NEW, OLD = PostgreSQLHbaGrammar(180000), PostgreSQLHbaGrammar(130000)
 NAMES = st.text(st.characters(blacklist_categories=("Cc", "Cs")), min_size=1, max_size=20)
 QUOTED_NAMES = NAMES.filter(lambda name: not name.startswith("/")).map(lambda name: '"' + name.replace('"', '""') + '"')
 COMMENTS = st.text(st.characters(blacklist_categories=("Cc", "Cs", "Zl", "Zp", "Zs")), max_size=20).filter(
-    lambda text: not text.startswith("reason:")
+    lambda text: not text.startswith("reason:") and not text.endswith("\\")
 )
 DECLARED = st.fixed_dictionaries(
     {
@@ -81,7 +81,14 @@ def test_reading_what_was_written_gives_the_same_rules(declared: list, grammar: 
 
 @given(
     st.lists(
-        st.fixed_dictionaries({"map": NAMES, "system_user": QUOTED_NAMES, "database_user": QUOTED_NAMES}), max_size=4
+        st.fixed_dictionaries(
+            {
+                "map": NAMES.filter(lambda name: not name.startswith("@")),
+                "system_user": QUOTED_NAMES,
+                "database_user": QUOTED_NAMES,
+            }
+        ),
+        max_size=4,
     )
 )
 def test_reading_what_was_written_gives_the_same_mappings(declared: list) -> None:
