@@ -18,6 +18,8 @@ from failing_statements import FAILING_STATEMENTS, ROW_MARKER, TABLES
 if t.TYPE_CHECKING:
     from testinfra.host import Host
 
+testinfra_hosts = ["podman://molecule-pg"]
+
 APPLICATION_PASSWORD = "Molecule-App-1-secret"
 PSQL = "psql -XAtq -v ON_ERROR_STOP=1"
 
@@ -167,11 +169,17 @@ def test_a_role_can_do_what_it_was_granted_and_nothing_else(host: Host) -> None:
 
 
 def test_the_service_can_not_write_where_it_has_no_business(host: Host) -> None:
-    pid = host.check_output(f"head -1 {data_directory(host)}/postmaster.pid")
-    inside = f"nsenter -t {pid} -m --"
-    assert "Read-only file system" in host.run(f"{inside} touch /etc/bulwark-was-here").stderr
-    assert host.run(f"{inside} touch {data_directory(host)}/bulwark-was-here").succeeded
-    host.check_output(f"rm {data_directory(host)}/bulwark-was-here")
+    """Seen from inside: the backend itself tries, in a folder that its account may write."""
+    host.check_output("install -d -m 0777 /srv/open")
+    try:
+        host.check_output("runuser -u postgres -- touch /srv/open/by-hand")
+        answer = as_postgres(host, "COPY (SELECT 1) TO '/srv/open/by-the-service'", check=False)
+        assert "Read-only file system" in answer
+        inside = f"{data_directory(host)}/by-the-service"
+        as_postgres(host, f"COPY (SELECT 1) TO '{inside}'")
+        host.check_output(f"rm {inside}")
+    finally:
+        host.run("rm -rf /srv/open")
 
 
 def test_undeclared_networks_do_not_reach_the_port(host: Host) -> None:
@@ -183,7 +191,7 @@ def test_undeclared_networks_do_not_reach_the_port(host: Host) -> None:
         "ip netns add stranger && ip link add bw0 type veth peer name bw1 && ip link set bw1 netns stranger"
         " && ip addr add 192.0.2.1/24 dev bw0 && ip link set bw0 up"
         " && ip netns exec stranger ip addr add 192.0.2.2/24 dev bw1 && ip netns exec stranger ip link set bw1 up"
-        f" && ip netns exec stranger ip route add default via 192.0.2.1"
+        " && ip netns exec stranger ip route add default via 192.0.2.1"
     )
     try:
         knock = f"timeout 3 bash -c 'exec 3<>/dev/tcp/{address(host)}/5432'"
