@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.bulwark.database.plugins.module_utils._controls.catalogue import controls
 from ansible_collections.bulwark.database.plugins.module_utils._controls.model import Control
 from ansible_collections.bulwark.database.plugins.module_utils._controls.query_check import EACH_DATABASE, QueryCheck
 from ansible_collections.bulwark.database.plugins.module_utils._controls.setting_check import fixed
@@ -114,13 +115,13 @@ def test_what_a_database_holds_is_not_run_with_our_rights(server: PrivateServer)
 
 
 def test_a_query_that_fails_or_takes_too_long_blinds_its_own_control_alone(server: PrivateServer) -> None:
-    controls = [
+    known = [
         control(QueryCheck("rows", "none", "SELECT broken FROM nowhere"), id="PG-TRY-001"),
         control(QueryCheck("rows", "none", "SELECT pg_sleep(30)::text"), id="PG-TRY-002"),
         control(QueryCheck("rows", "none", "SELECT x FROM unnest(%(superusers)s::text[]) AS x"), id="PG-TRY-003"),
     ]
     given = options(query_timeout=1, declared={"superusers": ["ada"]})
-    found = assess_controls(controls, server.connection, given)["results"]
+    found = assess_controls(known, server.connection, given)["results"]
     assert [one["verdict"] for one in found] == ["not_observable", "not_observable", "fail"]
     assert "nowhere" in found[0]["observed"]
     assert "timeout" in found[1]["observed"]
@@ -168,6 +169,7 @@ def test_two_thousand_tables_are_assessed_in_bearable_time(server: PrivateServer
 
 
 def test_the_whole_catalogue_sees_everything_of_a_database_it_may_see(server: PrivateServer) -> None:
+    server.psql("CREATE TABLE plain (a int); CREATE TABLE bare (); REVOKE ALL ON bare FROM postgres")
     start = time.monotonic()
     found = assess_host(server.connection, options(level="strict"))
     assert time.monotonic() - start < 20
@@ -281,3 +283,26 @@ def test_the_library_and_the_program_read_the_same_certificate(tmp_path: Path, m
     assert by_library.names == ("db.example", "192.0.2.1")
     assert (by_library.key_type, by_library.key_bits, by_library.key_matches) == ("ec", 256, True)
     assert by_library.is_self_signed
+
+
+def test_a_certificate_that_is_not_loaded_yet_is_told_from_the_one_in_force(server: PrivateServer) -> None:
+    def make_certificate(name: str) -> None:
+        files = ("-keyout", str(server.data / "server.key"), "-out", str(server.data / "server.crt"))
+        subject = ("-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}")
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", *subject, *files]
+        subprocess.run(command, check=True, capture_output=True)
+        server.chown(server.data / "server.key", server.data / "server.crt")
+
+    make_certificate("first.example")
+    server.psql("ALTER SYSTEM SET ssl = on")
+    # An address of its own: another test's server may have the port on 127.0.0.1.
+    server.psql(f"ALTER SYSTEM SET listen_addresses = '127.{os.getpid() % 250 + 1}.7.1'")
+    server.restart()
+    known = [one for one in controls() if one.id == "PG-TLS-004"]
+    loaded = only(assess_controls(known, server.connection, options()))
+    make_certificate("second.example")
+    waiting = only(assess_controls(known, server.connection, options()))
+    assert "self-signed" in loaded["evidence"][0]
+    assert len(loaded["evidence"]) == 1
+    assert len(waiting["evidence"]) == 2
+    assert "reload" in waiting["evidence"][1]

@@ -12,12 +12,12 @@ import dataclasses
 import datetime
 import typing as t
 
-from .._controls.catalogue import controls
+from .._controls.catalogue import controls, query_checks
 from .._controls.declared import DECLARABLE, query_parameters
 from .._controls.model import CATEGORIES, Control
 from .._controls.package_policy import DENIED, PROTECTED_PACKAGES, PROTECTED_UNITS
 from .._controls.postgresql_files import file_policies, program_policies
-from .._controls.query_check import CLUSTER, QueryCheck
+from .._controls.query_check import CLUSTER
 from .._core.assessment import ESSENTIAL, STRICT, Situation, assess, parse_waivers, report
 from .._core.errors import BulwarkError, InvalidDeclaration
 from .._core.names import near_miss
@@ -116,20 +116,20 @@ def _declared(given: t.Mapping[str, t.Any]) -> dict[str, tuple[str, ...]]:
 
 def _look_at_database(
     connection: ConnectionSettings,
-    controls: t.Sequence[Control],
+    chosen: t.Sequence[Control],
     situation: Situation,
     *,
     options: t.Mapping[str, t.Any],
 ) -> DatabaseView:
     try:
         with open_session(connection) as session:
-            return _ask_server(session, controls, situation, options=options)
+            return _ask_server(session, chosen, situation, options=options)
     except BulwarkError as error:
         return _shut_out(error, connection)
 
 
 def _ask_server(
-    session: Session, controls: t.Sequence[Control], situation: Situation, *, options: t.Mapping[str, t.Any]
+    session: Session, chosen: t.Sequence[Control], situation: Situation, *, options: t.Mapping[str, t.Any]
 ) -> DatabaseView:
     login = observe_login(session)
     settings = attempt(lambda: observe_settings(session, login))
@@ -142,7 +142,7 @@ def _ask_server(
         settings=settings,
         overrides=attempt(lambda: observe_overrides(session)),
         access=access,
-        offenders=attempt(lambda: _offenders(session, login, controls, situation=situation, options=options)),
+        offenders=attempt(lambda: _offenders(session, login, chosen, situation=situation, options=options)),
         location=location,
         configuration=attempt(lambda: observe_configuration(session)),
         server_version=login.server_version,
@@ -154,14 +154,13 @@ def _ask_server(
 def _offenders(
     session: Session,
     login: Login,
-    controls: t.Sequence[Control],
+    chosen: t.Sequence[Control],
     *,
     situation: Situation,
     options: t.Mapping[str, t.Any],
 ) -> Answers:
     require_superuser(session, login, "catalogs")
-    checks = [check for control in controls for check in control.checks if isinstance(check, QueryCheck)]
-    asked = [check for check in checks if check.applies_to(session.version)]
+    asked = [check for check in query_checks(chosen) if check.applies_to(session.version)]
     once = dict.fromkeys(check.sql for check in asked if check.scope == CLUSTER)
     everywhere = dict.fromkeys(check.sql for check in asked if check.scope != CLUSTER)
     declared = query_parameters(situation.declared)
