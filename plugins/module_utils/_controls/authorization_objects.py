@@ -96,11 +96,11 @@ SELECT 'database ' || d.datname || ': ' || a.privilege_type FROM pg_catalog.pg_d
             kind="grants to PUBLIC or with GRANT OPTION",
             expected="no table, sequence, column or large object, now or by default, is open to PUBLIC",
             sql="""
-SELECT DISTINCT n.nspname || '.' || c.relname
-       || CASE a.grantee WHEN 0 THEN ' granted to PUBLIC' ELSE ' with GRANT OPTION' END
-  FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-  LEFT JOIN pg_catalog.pg_attribute AS t ON t.attrelid = c.oid AND t.attacl IS NOT NULL AND NOT t.attisdropped,
-       pg_catalog.aclexplode(coalesce(c.relacl, ARRAY[]::aclitem[]) || coalesce(t.attacl, ARRAY[]::aclitem[])) AS a
+SELECT n.nspname || '.' || c.relname || CASE a.grantee WHEN 0 THEN ' granted to PUBLIC' ELSE ' with GRANT OPTION' END
+  FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace,
+       LATERAL (SELECT c.relacl AS acl UNION ALL SELECT t.attacl FROM pg_catalog.pg_attribute AS t
+                 WHERE t.attrelid = c.oid AND NOT t.attisdropped) AS held,
+       pg_catalog.aclexplode(held.acl) AS a
  WHERE n.nspname <> 'information_schema' AND left(n.nspname, 3) <> 'pg_'
    AND (a.grantee = 0 OR (a.is_grantable AND a.grantee <> c.relowner))
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS e WHERE e.objid = c.oid AND e.deptype = 'e')
