@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import datetime
 import json
 import os
 import secrets
@@ -138,9 +139,17 @@ def _write_inventory() -> None:
         "bulwark_ca_dir": str(LAB / "ca"),
         "bulwark_report_dir": str(LAB.parent / "reports"),
         "bulwark_trusted_networks": [SUBNET],
+        "bulwark_waivers_file": str(LAB / "waivers.yml"),
         "postgresql_hardening_allow_restart": True,
     }
+    waiver = {
+        "control": "PG-ROLE-007",
+        "reason": "the sample application still reads its tables by way of PUBLIC",
+        "owner": "shop team",
+        "expires": (datetime.datetime.now(tz=datetime.timezone.utc) + datetime.timedelta(days=90)).date().isoformat(),
+    }
     # JSON is YAML, and needs no library here.
+    _write_private("waivers.yml", [waiver])
     _write_private("inventory.yml", {"all": {"children": groups, "vars": variables}})
 
 
