@@ -130,7 +130,7 @@ CONTROLS: t.Final = (
             SettingCheck("local_preload_libraries", _NO_LIBRARY, override_check=True),
             fixed("extension_control_path", "$system", minimum=180000),
         ),
-        remedy="Set or reset (null) them with postgresql_settings; ALTER ROLE or DATABASE ... RESET what overrides them",
+        remedy="Set or reset (null) them with postgresql_settings; ALTER ROLE or DATABASE ... RESET the overrides",
         source=("TX-2.3.3",),
         references=("CIS-PG17 8.3",),
     ),
