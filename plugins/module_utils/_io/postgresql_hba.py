@@ -93,7 +93,9 @@ class HbaFiles:
     :param journal_directory: folder on the host, for root alone, where interrupted work is remembered.
     """
 
-    def __init__(self, session: Session, connection: ConnectionSettings, *, journal_directory: str, timeout: float):
+    def __init__(
+        self, session: Session, connection: ConnectionSettings, *, journal_directory: str, timeout: float
+    ) -> None:
         self._session, self._connection = session, connection
         self._journal = journal_path(journal_directory, connection)
         self._timeout = timeout
