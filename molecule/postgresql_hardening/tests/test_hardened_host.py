@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import typing as t
@@ -18,7 +19,7 @@ from failing_statements import FAILING_STATEMENTS, ROW_MARKER, TABLES
 if t.TYPE_CHECKING:
     from testinfra.host import Host
 
-testinfra_hosts = ["podman://molecule-pg"]
+testinfra_hosts = [f"podman://{os.environ.get('BULWARK_HOST', 'molecule-pg')}"]
 
 APPLICATION_PASSWORD = "Molecule-App-1-secret"
 PSQL = "psql -XAtq -v ON_ERROR_STOP=1"
