@@ -160,6 +160,7 @@ OTHER: dict[str, str] = {
     "PG-TLS-001": "TLS is switched off and on again",
     "PG-TLS-004": "a certificate is signed by itself, then by an authority",
     "PG-TLS-007": "a client connects in plaintext and is sent away",
+    "PKG-002": "the same server is judged at a later date",
 }
 
 # What only a whole host can show; tests/unit has each check fail and pass on made-up observations, and the scenario
@@ -169,7 +170,6 @@ HOST: dict[str, str] = {
     "OS-FS-003": "programs that other servers of this machine run from",
     "OS-SVC-001": "systemd unit",
     "PKG-001": "sources of the package manager",
-    "PKG-002": "versions that are not installed here",
     "PKG-003": "updates that are not installed",
     "PKG-006": "packages of a second version",
     "PKG-007": "packages and units",

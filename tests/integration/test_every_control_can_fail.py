@@ -7,6 +7,7 @@ Several are broken at once, because each is judged by itself: what is broken is 
 
 from __future__ import annotations
 
+import datetime
 import os
 import shutil
 import subprocess
@@ -252,6 +253,13 @@ def test_a_plaintext_session_is_seen_until_it_is_sent_away(patient: Patient) -> 
         session.close()
 
 
+@pytest.mark.parametrize(("moment", "verdict"), [("2025-01-01", "pass"), ("2040-01-01", "fail")])
+def test_a_major_version_is_seen_to_leave_its_support(server: PrivateServer, moment: str, verdict: str) -> None:
+    now = datetime.datetime.fromisoformat(f"{moment}T00:00:00+00:00")
+    results = assess_host(server.connection, OPTIONS, now=now)["results"]
+    assert [one["verdict"] for one in results if one["id"] == "PKG-002"] == [verdict]
+
+
 def test_each_table_is_tried_above() -> None:
-    assert set(OTHER) == {"PG-FS-006", "PG-TLS-001", "PG-TLS-004", "PG-TLS-007"}
+    assert set(OTHER) == {"PG-FS-006", "PG-TLS-001", "PG-TLS-004", "PG-TLS-007", "PKG-002"}
     assert os.geteuid() == 0, "the assessment looks at files and processes of another account"

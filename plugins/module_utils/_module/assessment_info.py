@@ -70,16 +70,25 @@ class DatabaseView:
     warnings: tuple[str, ...] = ()
 
 
-def assess_host(connection: ConnectionSettings, options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The assessment of this host. Raises InvalidDeclaration for bad options, and nothing for what can't be seen."""
-    return assess_controls(controls(engine=options["engine"]), connection, options)
+def assess_host(
+    connection: ConnectionSettings, options: t.Mapping[str, t.Any], *, now: datetime.datetime | None = None
+) -> dict[str, t.Any]:
+    """The assessment of this host. Raises InvalidDeclaration for bad options, and nothing for what can't be seen.
+
+    :param now: the moment to judge at, by which waivers, certificates and versions expire; the clock's by default.
+    """
+    return assess_controls(controls(engine=options["engine"]), connection, options, now=now)
 
 
 def assess_controls(
-    known: t.Sequence[Control], connection: ConnectionSettings, options: t.Mapping[str, t.Any]
+    known: t.Sequence[Control],
+    connection: ConnectionSettings,
+    options: t.Mapping[str, t.Any],
+    *,
+    now: datetime.datetime | None = None,
 ) -> dict[str, t.Any]:
     """The same with given controls."""
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = now or datetime.datetime.now(datetime.timezone.utc)
     waivers = parse_waivers(options["waivers"] or (), known={control.id for control in known})
     situation = Situation(
         today=now.date(),
