@@ -80,12 +80,16 @@ def start_host(name: str, *, platform: str, address: str | None = None) -> None:
     """A systemd host, booted. One of that name that is there already is left as it is."""
     if podman("ps", "--all", "--filter", f"name=^{name}$", "--quiet"):
         podman("start", name)
+        wait_until_booted(name)
         return
     image = build(platform)
     if NETWORK not in podman("network", "ls", "--format", "{{.Name}}").split():
         podman("network", "create", "--subnet", SUBNET, NETWORK)
     options = ["--ip", address] if address else []
-    if PLATFORMS[platform].newest_control_groups and observe_machine().cgroup == "hybrid":
+    machine = observe_machine()
+    if machine.apparmor:
+        options += ["--security-opt", "apparmor=unconfined"]  # the engine's profile forbids the mounts of sandboxing
+    if PLATFORMS[platform].newest_control_groups and machine.cgroup == "hybrid":
         options += ["--volume", "/sys/fs/cgroup/unified:/sys/fs/cgroup:rw"]
     podman(
         *("run", "--detach", "--name", name, "--hostname", name, "--network", NETWORK, "--systemd=always"),

@@ -54,7 +54,7 @@ REQUIREMENTS = (
     Requirement("iptables", "iptables", "packet filter of container networks"),
     Requirement("uidmap", "newuidmap", "containers without root"),
     Requirement("catatonit", "", "first process of containers"),
-    Requirement("mmdebstrap", "", "base images from Debian's packages"),
+    Requirement("mmdebstrap", "mmdebstrap", "base images from Debian's packages"),
     Requirement("postgresql", "/usr/lib/postgresql", "servers for integration tests"),
     Requirement("postgresql-contrib", "", "the server's own extensions"),
     Requirement("python3-psycopg", "", "modules run on this machine in integration tests"),
