@@ -195,3 +195,13 @@ def test_settings_with_which_the_server_would_not_start_are_refused(
     with pytest.raises(RefusedForSafety, match="would not start: WAL streaming"):
         declare(shared_server, check_mode=check_mode, settings=impossible)
     assert "wal_level" not in (shared_server.data / "postgresql.auto.conf").read_text()
+
+
+def test_a_certificate_that_is_not_there_is_announced_and_never_set(shared_server: PrivateServer) -> None:
+    """A dry run may come before the certificate; a real one must not."""
+    settings = {"ssl": "on", "ssl_cert_file": "/nowhere/server.crt", "ssl_key_file": "/nowhere/server.key"}
+    announced = declare(shared_server, check_mode=True, settings={**settings, "shared_buffers": "32MB"})
+    assert len(announced.plan) == 4
+    with pytest.raises(RefusedForSafety, match=r"ssl_cert_file names /nowhere/server\.crt, which is not there"):
+        declare(shared_server, settings=settings)
+    assert "nowhere" not in (shared_server.data / "postgresql.auto.conf").read_text()

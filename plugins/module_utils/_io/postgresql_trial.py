@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from .._core.options_file import set_entries
@@ -14,6 +15,7 @@ from .files import read_file
 from .throwaway_cluster import throwaway_cluster
 
 # A second server as large as the real one might fail for that alone; so it is small, unless the change is about that.
+_TLS_FILES: t.Final = ("ssl_ca_file", "ssl_cert_file", "ssl_crl_file", "ssl_key_file")
 _SMALL: t.Final = {"huge_pages": "off", "shared_buffers": "1MB"}
 
 
@@ -27,8 +29,20 @@ def start_complaint(
     automatic = read_file(f"{data_directory}/postgresql.auto.conf")
     text = automatic.data.decode("utf-8", "surrogateescape") if automatic else ""
     small = {name: value for name, value in _SMALL.items() if name not in values}
+    if missing_tls_files(values, data_directory):
+        small["ssl"] = "off"  # another step makes them; in a dry run it has not yet
     with throwaway_cluster(data_directory=data_directory, bin_directory=bin_directory) as cluster:
         if cluster is None:
             return None
         cluster.write("postgresql.auto.conf", set_entries(text, values))
         return "" if cluster.starts_with({**small, "config_file": config_file}) else cluster.last_words()
+
+
+def missing_tls_files(values: t.Mapping[str, str | None], data_directory: str) -> list[str]:
+    """Of the TLS files that the values name, those that are not there; each with its setting's name."""
+    named = {name: values[name] for name in _TLS_FILES if values.get(name)}
+    return [
+        f"{name} names {path}, which is not there"
+        for name, path in named.items()
+        if not os.path.exists(os.path.join(data_directory, path or ""))
+    ]

@@ -28,7 +28,7 @@ from .._io import postgresql_settings as edge
 from .._io.files import FileContent, read_file, remove_file, replace_file
 from .._io.postgresql import ConnectionSettings, Session, open_session
 from .._io.postgresql_binary import value_complaints
-from .._io.postgresql_trial import start_complaint
+from .._io.postgresql_trial import missing_tls_files, start_complaint
 
 _PRELOAD: t.Final = "shared_preload_libraries"
 
@@ -104,11 +104,20 @@ class PostgreSQLSettings:
 
     def apply(self, plan: Plan, observed: ServerSettings) -> None:
         steps: list[SettingStep] = [change.payload for change in plan]
+        self._require_tls_files({step.name: step.value for step in steps})
         with self._put_back_on_failure(observed):
             self._write(steps, observed)
             edge.reload_and_wait(self._session, self._open_another, timeout=self._options["reload_timeout"])
         # Settings of context "backend" never change in a running session: look again through a new one.
         self._session.reopen()
+
+    def _require_tls_files(self, values: t.Mapping[str, str | None]) -> None:
+        """By now they have to be there: a server that can't read them goes on without, and does not start again."""
+        if self._connection.host:
+            return
+        missing = missing_tls_files(values, dialect.Facts(*self._session.rows(dialect.FACTS_QUERY)[0]).data_directory)
+        if missing:
+            raise RefusedForSafety("; ".join(missing), "Bring the files first; nothing was changed")
 
     def _write(self, steps: t.Sequence[SettingStep], observed: ServerSettings) -> None:
         cleared = [step.name for step in steps if step.clear_automatic]
