@@ -170,7 +170,7 @@ def _write_private(name: str, content: t.Any) -> None:
 def down() -> None:
     for host in LAB_HOSTS:
         remove_host(host.name)
-    podman("network", "rm", "--force", NETWORK, check=False)
+    podman("network", "rm", NETWORK, check=False)  # stays while hosts of a scenario use it
     shutil.rmtree(LAB, ignore_errors=True)
 
 
