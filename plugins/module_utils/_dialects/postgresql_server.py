@@ -20,6 +20,7 @@ SETTINGS: t.Final = (
     "krb_server_keyfile",
     "log_destination",
     "log_directory",
+    "log_min_messages",
     "logging_collector",
     "port",
     "server_version",
