@@ -45,7 +45,8 @@ def assess(host: Host) -> dict[str, str]:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    answer = json.loads(done.stdout.partition("=>")[2])
+    # Something may follow the answer in the same stream.
+    answer, dummy = json.JSONDecoder().raw_decode(done.stdout.partition("=>")[2].strip())
     return {result["id"]: result["verdict"] for result in answer["assessment"]["results"]}
 
 
