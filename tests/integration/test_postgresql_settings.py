@@ -47,6 +47,14 @@ def test_check_mode_says_exactly_what_a_run_does_and_a_second_run_does_nothing(s
     assert [one["name"] for one in again.result["restart_required"]] == ["shared_buffers"]
 
 
+def test_what_a_unix_socket_does_not_show_is_set_all_the_same(server: PrivateServer) -> None:
+    settings = {"tcp_keepalives_idle": 60, "tcp_user_timeout": "30s"}
+    assert len(declare(server, settings=settings).plan) == 2
+    assert not declare(server, settings=settings).plan
+    server.restart()
+    assert not declare(server, settings=settings).plan
+
+
 def test_a_pending_value_is_live_after_a_restart(server: PrivateServer) -> None:
     declare(server, settings={"shared_buffers": "64MB"})
     server.restart()

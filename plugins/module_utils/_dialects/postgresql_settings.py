@@ -48,6 +48,10 @@ QUOTED_LIST_PARAMETERS: t.Final = frozenset(
 PRELOAD_PARAMETERS: t.Final = frozenset(
     {"local_preload_libraries", "session_preload_libraries", "shared_preload_libraries"}
 )
+# What a session reads of these is its own socket's state, 0 on a unix socket, not what the server was told.
+SOCKET_PARAMETERS: t.Final = frozenset(
+    {"tcp_keepalives_count", "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_user_timeout"}
+)
 # In pg_settings, but no configuration file may hold them (GUC_DISALLOW_IN_FILE).
 UNSETTABLE_PARAMETERS: t.Final = frozenset(
     {

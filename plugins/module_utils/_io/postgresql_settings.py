@@ -142,6 +142,8 @@ def _parameter(row: tuple) -> Parameter:
         is_list=name in dialect.LIST_PARAMETERS,
     )
     shown = setting if display is None else display
+    if name in dialect.SOCKET_PARAMETERS:
+        source = "session"
     return Parameter(name, value_type, context, setting or "", shown or "", source, file or "", line or 0)
 
 
