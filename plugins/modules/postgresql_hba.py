@@ -10,7 +10,7 @@ module: postgresql_hba
 short_description: The whole ordered rule set of pg_hba.conf, proven before it counts
 description:
   - Declares all rules of C(pg_hba.conf), in their order, and on request all mappings of C(pg_ident.conf).
-  - New files are read by a throwaway server of the same binaries first, in check mode too, so that the server's own
+  - New files are read by a trial server of the same binaries first, in check mode too, so that the server's own
     words name a bad line. They are put in place atomically, reloaded, and the login in use is proven by a new
     connection. If it does not work, the former files come back.
   - A run that was interrupted in between leaves a journal on the host. The next run finds it and puts the former files

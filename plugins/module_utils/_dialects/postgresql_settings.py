@@ -107,9 +107,6 @@ LIBRARY_QUERY: t.Final = """
 SELECT (pg_catalog.pg_stat_file(path, true)).size IS NOT NULL FROM pg_catalog.unnest(%s::text[]) WITH ORDINALITY
     AS candidate(path, position) ORDER BY position"""
 
-RELOAD_STATEMENT: t.Final = "SELECT pg_catalog.pg_reload_conf()"
-LOAD_TIME_QUERY: t.Final = "SELECT pg_catalog.pg_conf_load_time()"
-
 
 def alter_system(name: str, value: str | None, *, is_placeholder: bool = False) -> tuple[str, ...]:
     """Statements, each to be sent alone: ALTER SYSTEM refuses to run in a transaction block.

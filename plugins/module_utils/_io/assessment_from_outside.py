@@ -17,9 +17,9 @@ from .._core.errors import MissingRequirement, ObservationFailed
 from .._dialects import postgresql_server as dialect
 from .accounts import Accounts
 from .postgresql import ConnectionSettings
-from .postgresql_binary import process_identity
 from .postgresql_server import ServerLocation
 from .processes import open_files, process_link, process_unit, read_process_file
+from .server_owner import process_identity
 
 _SOCKET_DIRECTORIES: t.Final = ("/run/postgresql", "/var/run/postgresql", "/tmp")  # noqa: S108 (libpq's defaults)
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")

@@ -15,6 +15,7 @@ import tempfile
 import typing as t
 
 from .._core.options_file import quote_value
+from .server_owner import process_identity
 
 _COMPLAINT = re.compile(r'(?:LOG|FATAL|DETAIL):  (?!configuration file)(.*?)(?: in file ".*" line \d+)?$')
 
@@ -51,19 +52,6 @@ def value_complaints(
         return []
     found = [match.group(1) for match in map(_COMPLAINT.search, done.stderr.splitlines()) if match]
     return found or [done.stderr.strip()]
-
-
-def process_identity(data_directory: str) -> dict[str, t.Any] | None:
-    """Arguments that make a subprocess run as the data directory's owner; None where that can't be done."""
-    try:
-        owner = os.stat(data_directory)
-    except OSError:
-        return None
-    if owner.st_uid == os.geteuid():
-        return None if owner.st_uid == 0 else {}
-    if os.geteuid() != 0:
-        return None
-    return {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
 
 
 def _write_configuration(directory: str, values: t.Mapping[str, str], identity: t.Mapping[str, t.Any]) -> None:

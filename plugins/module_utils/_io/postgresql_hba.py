@@ -23,12 +23,14 @@ import typing as t
 
 from .._core.errors import ApplyFailed, BulwarkError, InvalidDeclaration, MissingRequirement, ObservationFailed
 from .._dialects import postgresql_hba as dialect
+from .._dialects.postgresql_reload import RELOAD_STATEMENT
 from .files import FileContent, read_file, remove_file, replace_file
 from .postgresql import ConnectionSettings, Session, open_session
-from .postgresql_settings import reload_and_wait
-from .throwaway_cluster import throwaway_cluster
+from .postgresql_reload import reload_and_wait
+from .trial_server import trial_server
 
 BACKUP_SUFFIX: t.Final = ".bulwark-previous"
+FINISHED_SUFFIX: t.Final = ".finished"
 LOCK_SECONDS: t.Final = 60
 # How long a server may take to act on a signal; what it has not read by then, the login that follows shows.
 REREAD_SECONDS: t.Final = 0.5
@@ -63,28 +65,26 @@ def _text(path: str) -> str:
 
 
 def try_files(facts: dialect.Facts, *, rules: str, mappings: str) -> None:
-    """Have a throwaway server of the same binaries read the files. Raises InvalidDeclaration with its complaints.
+    """Have a trial server of the same binaries read the files. Raises InvalidDeclaration with its complaints.
 
     :raises MissingRequirement: where no such server can be started, because unproven rules are never put in place.
     """
-    location = {"data_directory": facts.data_directory, "bin_directory": facts.bin_directory}
-    with throwaway_cluster(**location) as cluster:
-        if cluster is None:
+    with trial_server(data_directory=facts.data_directory, bin_directory=facts.bin_directory) as server:
+        if server is None:
             raise MissingRequirement(
-                f"can't start a throwaway server with {facts.bin_directory}/initdb to try the rules on",
+                f"can't start {facts.bin_directory}/postgres to try the rules on",
                 "Run the module as root, or as the server's own account, on the database host",
             )
         # TLS is off there, but rules that want it are read all the same.
-        options = {"hba_file": cluster.write("hba", rules), "ident_file": cluster.write("ident", mappings)}
-        started = cluster.starts_with(options)
-        complaints = [
-            f"{'pg_hba.conf' if path.endswith('/hba') else 'pg_ident.conf'} line {line}: {message}"
-            for path, line, message in cluster.file_complaints()
-            if "cannot match because" not in message
-        ]
-        if complaints or not started:
-            text = "; ".join(complaints) or cluster.last_words()
-            raise InvalidDeclaration(f"the server would not accept these rules: {text}", "Nothing was changed")
+        verdict = server.start({"hba_file": server.write("hba", rules), "ident_file": server.write("ident", mappings)})
+    complaints = [
+        f"{'pg_hba.conf' if path.endswith('/hba') else 'pg_ident.conf'} line {line}: {message}"
+        for path, line, message in verdict.file_complaints
+        if "cannot match because" not in message
+    ]
+    if complaints or verdict.failure:
+        text = "; ".join(complaints) or verdict.failure
+        raise InvalidDeclaration(f"the server would not accept these rules: {text}", "Nothing was changed")
 
 
 class HbaFiles:
@@ -114,7 +114,7 @@ class HbaFiles:
         except BulwarkError as error:
             put_copies_back(self._journal)
             with contextlib.suppress(BulwarkError):  # a server that is gone reads the old files when it comes back
-                self._session.execute("SELECT pg_catalog.pg_reload_conf()")
+                self._session.execute(RELOAD_STATEMENT)
             raise ApplyFailed(error.message, "The former rules are in force again") from None
         forget(self._journal)
 
@@ -148,11 +148,18 @@ def _write_journal(path: str, data_directory: str, files: t.Sequence[str]) -> No
 
 
 def forget(journal: str) -> None:
-    """The work is done: the journal goes first, then the copies that it names."""
-    files = _journaled_files(journal)
-    remove_file(journal)
-    for path in files:
+    """The work is done: from the renaming on nothing is undone, and the copies go. A later run ends what is left."""
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(journal, journal + FINISHED_SUFFIX)
+    remove_copies(journal)
+
+
+def remove_copies(journal: str) -> None:
+    """What finished work left, so that no old rules with their secrets lie about."""
+    finished = journal + FINISHED_SUFFIX
+    for path in _journaled_files(finished):
         remove_file(path + BACKUP_SUFFIX)
+    remove_file(finished)
 
 
 def put_copies_back(journal: str) -> None:
@@ -185,6 +192,7 @@ def open_hba_session(connection: ConnectionSettings, *, journal_directory: str) 
     """
     journal = journal_path(journal_directory, connection)
     with _only_run(journal):
+        remove_copies(journal)
         interrupted = read_file(journal)
         if interrupted is not None:
             put_copies_back(journal)

@@ -8,10 +8,9 @@
 from __future__ import annotations
 
 import os
-import time
 import typing as t
 
-from .._core.errors import ApplyFailed, DidNotTakeEffect, InvalidDeclaration, ObservationFailed
+from .._core.errors import ApplyFailed, InvalidDeclaration, ObservationFailed
 from .._core.options_file import includes_file, set_entries, with_include
 from .._core.setting_values import ValueType, split_list
 from .._core.settings import FileEntry, Parameter, ServerSettings
@@ -24,19 +23,24 @@ from .postgresql import ServerRefused, Session
 _WAITS_FOR_RESTART = "setting could not be applied"
 
 
+def read_facts(session: Session) -> dialect.Facts:
+    """What does not change while a server runs: where it lives, and what the login may do."""
+    return dialect.Facts(*session.rows(dialect.FACTS_QUERY)[0])
+
+
 def observe_settings(
     session: Session,
+    facts: dialect.Facts,
     *,
     desired: t.Mapping[str, str | None],
     include_file: str | None = None,
     libraries: t.Iterable[str] = (),
 ) -> ServerSettings:
-    """The catalogue, the files' entries in reading order, and what else a plan needs, in five queries.
+    """The catalogue, the files' entries in reading order, and what else a plan needs, in four queries.
 
     :param libraries: names to look for besides those that the declaration and the files preload.
     :raises ObservationFailed: when a file has an error that would make the server ignore its reload.
     """
-    facts = dialect.Facts(*session.rows(dialect.FACTS_QUERY)[0])
     parameters = {row[0]: _parameter(row) for row in session.rows(dialect.PARAMETERS_QUERY)}
     entries = _file_entries(session, desired)
     settable = parameters.get("allow_alter_system")
@@ -72,13 +76,16 @@ def write_by_alter_system(session: Session, name: str, value: str | None, *, is_
 
 
 def write_include_file(path: str, values: t.Mapping[str, str | None], *, like: str) -> None:
-    """Merge the values into the include file; a new one gets the ownership of ``like`` (postgresql.conf), mode 0640."""
+    """Merge the values into the include file.
+
+    A new one gets the ownership of ``like`` (postgresql.conf) and is no wider: 0600 in a data directory.
+    """
     present = read_file(path)
     if present is None:
         model = read_file(like)
         if model is None:
             raise ApplyFailed(f"{like} is not on this host", "Run the module on the database host itself")
-        present = FileContent(b"", model.uid, model.gid, 0o640)
+        present = FileContent(b"", model.uid, model.gid, model.mode & 0o640)
         _ensure_directory(os.path.dirname(path), model)
     text = set_entries(present.data.decode("utf-8"), values)
     replace_file(path, FileContent(text.encode("utf-8"), present.uid, present.gid, present.mode))
@@ -107,28 +114,6 @@ def clear_automatic_entries(session: Session, path: str, names: t.Iterable[str],
         return
     text = set_entries(content.data.decode("utf-8", "surrogateescape"), dict.fromkeys(names))
     replace_file(path, FileContent(text.encode("utf-8", "surrogateescape"), content.uid, content.gid, content.mode))
-
-
-def reload_and_wait(
-    session: Session, open_another: t.Callable[[], t.ContextManager[Session]], *, timeout: float
-) -> None:
-    """Reload, and return when sessions opened from now on have the new configuration.
-
-    :param timeout: seconds.
-    :raises DidNotTakeEffect: when the server has not taken it up by then.
-    """
-    before = session.value(dialect.LOAD_TIME_QUERY)
-    session.execute(dialect.RELOAD_STATEMENT)
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        with open_another() as fresh:
-            if fresh.value(dialect.LOAD_TIME_QUERY) > before:
-                return
-        time.sleep(0.02)
-    raise DidNotTakeEffect(
-        f"PostgreSQL did not take up its configuration within {timeout:g} s of a reload",
-        "Its log says why: an error in any configuration file makes it ignore all of them",
-    )
 
 
 def _parameter(row: tuple) -> Parameter:
@@ -203,7 +188,7 @@ def _where(role: str | None, database: str | None) -> str:
 
 def _ensure_directory(path: str, model: FileContent) -> None:
     try:
-        os.mkdir(path, 0o750)
+        os.mkdir(path, os.stat(os.path.dirname(path)).st_mode & 0o750)
         os.chown(path, model.uid, model.gid)
     except FileExistsError:
         return

@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 
 # This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
-"""Prove that a server with changed settings would start, on a throwaway cluster."""
+"""Prove that a server with changed settings would start, on a trial server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typing as t
 
 from .._core.options_file import set_entries
 from .files import read_file
-from .throwaway_cluster import throwaway_cluster
+from .trial_server import trial_server
 
 # A second server as large as the real one might fail for that alone; so it is small, unless the change is about that.
 _TLS_FILES: t.Final = ("ssl_ca_file", "ssl_cert_file", "ssl_crl_file", "ssl_key_file")
@@ -31,11 +31,11 @@ def start_complaint(
     small = {name: value for name, value in _SMALL.items() if name not in values}
     if missing_tls_files(values, data_directory):
         small["ssl"] = "off"  # another step makes them; in a dry run it has not yet
-    with throwaway_cluster(data_directory=data_directory, bin_directory=bin_directory) as cluster:
-        if cluster is None:
+    with trial_server(data_directory=data_directory, bin_directory=bin_directory) as server:
+        if server is None:
             return None
-        cluster.write("postgresql.auto.conf", set_entries(text, values))
-        return "" if cluster.starts_with({**small, "config_file": config_file}) else cluster.last_words()
+        server.write("postgresql.auto.conf", set_entries(text, values))
+        return server.start({**small, "config_file": config_file}).failure
 
 
 def missing_tls_files(values: t.Mapping[str, str | None], data_directory: str) -> list[str]:

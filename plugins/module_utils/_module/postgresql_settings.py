@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from .._controls.baseline import postgresql_settings
 from .._core.errors import ApplyFailed, BulwarkError, InvalidDeclaration, RefusedForSafety
 from .._core.plan import RESTART, Plan
 from .._core.setting_values import split_list, text_of
@@ -23,11 +22,12 @@ from .._core.settings import (
     plan_settings,
     waiting_for_restart,
 )
-from .._dialects import postgresql_settings as dialect
+from .._dialects.postgresql_reload import RELOAD_STATEMENT
 from .._io import postgresql_settings as edge
 from .._io.files import FileContent, read_file, remove_file, replace_file
 from .._io.postgresql import ConnectionSettings, Session, open_session
 from .._io.postgresql_binary import value_complaints
+from .._io.postgresql_reload import reload_and_wait
 from .._io.postgresql_trial import missing_tls_files, start_complaint
 
 _PRELOAD: t.Final = "shared_preload_libraries"
@@ -44,6 +44,7 @@ class PostgreSQLSettings:
         self._session = session
         self._connection = connection
         self._options = options
+        self._facts = edge.read_facts(session)
         self._declared = declared_settings(options, version=session.version)
         self._additions: tuple[str, ...] = tuple(options["preload_libraries"] or ())
         if _PRELOAD not in {str(name).lower() for name in options["settings"]}:
@@ -53,6 +54,7 @@ class PostgreSQLSettings:
     def observe(self) -> ServerSettings:
         return edge.observe_settings(
             self._session,
+            self._facts,
             desired=self._declared,
             include_file=self._options["include_file"],
             libraries=self._additions,
@@ -84,7 +86,7 @@ class PostgreSQLSettings:
         if not plan or self._connection.host:
             return
         values = {change.payload.name: change.payload.value for change in plan}
-        facts = dialect.Facts(*self._session.rows(dialect.FACTS_QUERY)[0])
+        facts = self._facts
         given = {name: value for name, value in values.items() if value is not None}
         complaints = value_complaints(given, binary_directory=facts.bin_directory, data_directory=facts.data_directory)
         if complaints:
@@ -107,7 +109,7 @@ class PostgreSQLSettings:
         self._require_tls_files({step.name: step.value for step in steps})
         with self._put_back_on_failure(observed):
             self._write(steps, observed)
-            edge.reload_and_wait(self._session, self._open_another, timeout=self._options["reload_timeout"])
+            reload_and_wait(self._session, self._open_another, timeout=self._options["reload_timeout"])
         # Settings of context "backend" never change in a running session: look again through a new one.
         self._session.reopen()
 
@@ -115,7 +117,7 @@ class PostgreSQLSettings:
         """By now they have to be there: a server that can't read them goes on without, and does not start again."""
         if self._connection.host:
             return
-        missing = missing_tls_files(values, dialect.Facts(*self._session.rows(dialect.FACTS_QUERY)[0]).data_directory)
+        missing = missing_tls_files(values, self._facts.data_directory)
         if missing:
             raise RefusedForSafety("; ".join(missing), "Bring the files first; nothing was changed")
 
@@ -133,10 +135,10 @@ class PostgreSQLSettings:
                 edge.write_by_alter_system(self._session, step.name, step.value, is_placeholder=step.is_placeholder)
 
     def _write_include_file(self, values: t.Mapping[str, str | None], observed: ServerSettings) -> None:
-        config_file = self._session.value("SELECT pg_catalog.current_setting('config_file')")
+        config_file = self._facts.config_file
         edge.write_include_file(observed.include_file, values, like=config_file)
         edge.ensure_included(config_file, observed.include_file)
-        now = edge.observe_settings(self._session, desired=values, include_file=observed.include_file)
+        now = edge.observe_settings(self._session, self._facts, desired=values, include_file=observed.include_file)
         for name, value in values.items():
             entry = now.entry(name)
             if value is not None and entry is not None and entry.file != observed.include_file:
@@ -148,7 +150,7 @@ class PostgreSQLSettings:
     @contextlib.contextmanager
     def _put_back_on_failure(self, observed: ServerSettings) -> t.Iterator[None]:
         """Files as they were, and reloaded, if anything fails on the way."""
-        config_file = self._session.value("SELECT pg_catalog.current_setting('config_file')")
+        config_file = self._facts.config_file
         paths = [observed.automatic_file, observed.include_file, config_file]
         local = read_file(config_file) is not None
         snapshots = {path: read_file(path) for path in paths} if local else {}
@@ -157,7 +159,7 @@ class PostgreSQLSettings:
         except BulwarkError as error:
             with contextlib.suppress(BulwarkError):
                 _restore(snapshots)
-                self._session.execute(dialect.RELOAD_STATEMENT)
+                self._session.execute(RELOAD_STATEMENT)
             done = "The configuration files were put back" if local else "Changes made before the failure stand"
             raise ApplyFailed(error.message, f"{done}. {error.hint}".strip()) from None
 
@@ -178,6 +180,9 @@ def declared_settings(options: t.Mapping[str, t.Any], *, version: int) -> dict[s
     """Baseline of the level, if one is given, with the user's own settings on top. Names in lower case."""
     declared: dict[str, str | None] = {}
     if options["level"]:
+        # The catalogue takes a tenth of a second to import, and most declarations bring their own values.
+        from .._controls.baseline import postgresql_settings  # noqa: PLC0415
+
         declared.update(postgresql_settings(level=options["level"], log_policy=options["log_policy"], version=version))
     seen: set[str] = set()
     for name, value in options["settings"].items():
