@@ -425,6 +425,27 @@ def test_a_chain_of_grant_options_is_unwound_from_its_end(server: PrivateServer)
         assert as_role(server, "c", sql) in "01"
 
 
+def test_what_stands_on_a_columns_option_goes_before_the_table_takes_the_option(server: PrivateServer) -> None:
+    """PostgreSQL refuses the table's REVOKE while somebody holds a privilege that stands on the column's option."""
+    make_shop(server)
+    server.psql("CREATE ROLE a; CREATE ROLE b; CREATE ROLE c")
+    server.psql(
+        "GRANT USAGE ON SCHEMA app TO a, b, c; GRANT SELECT ON app.customers TO b;"
+        "GRANT SELECT (name) ON app.customers TO b WITH GRANT OPTION;"
+        "SET ROLE b; GRANT SELECT (name) ON app.customers TO a, c",
+        database="shop",
+    )
+    grants = [
+        table_grant("customers", to=["b"], state="absent"),
+        table_grant("customers", to=["c"], columns=["name"]),
+    ]
+    ownership = [{"owner": "a", "type": "table", "schemas": ["app"], "names": ["customers"]}]
+    twice(server, databases=[{"name": "shop", "grants": grants, "ownership": ownership}])
+    assert "permission denied" in as_role(server, "b", "SELECT name FROM app.customers")
+    for role in ("a", "c"):
+        assert as_role(server, role, "SELECT count(name) FROM app.customers") in "01"
+
+
 # Dropping and refusing
 
 

@@ -110,10 +110,15 @@ def held_privileges(items: t.Iterable[AclItem], owner: str) -> Held:
     return held
 
 
-def plan_object(items: tuple[AclItem, ...], owner: str, wanted: Wanted, reach: Reach) -> list[Difference]:
-    """What has to change, in the order of grantees' names; empty where all is as declared."""
+def plan_object(
+    items: tuple[AclItem, ...], owner: str, wanted: Wanted, reach: Reach, *, former: tuple[AclItem, ...] | None = None
+) -> list[Difference]:
+    """What has to change, in the order of grantees' names; empty where all is as declared.
+
+    :param former: the items before another revocation takes some along. Those that stand on them have to go first.
+    """
     held = held_privileges(items, owner)
-    if _is_plainly_fine(held, owner, wanted, reach):
+    if former is None and _is_plainly_fine(held, owner, wanted, reach):
         return []
     target: Held = {}
     exclusively: set[str] = set()
@@ -145,7 +150,7 @@ def plan_object(items: tuple[AclItem, ...], owner: str, wanted: Wanted, reach: R
             )
             for grantee in sorted(changed)
         ]
-    return _plan_with_grantors(items, owner, held=held, target=target, exclusively=exclusively)
+    return _plan_with_grantors(items, former or items, owner, held=held, target=target, exclusively=exclusively)
 
 
 def _is_plainly_fine(held: Held, owner: str, wanted: Wanted, reach: Reach) -> bool:
@@ -187,7 +192,13 @@ def _plain_steps(have: tuple[int, int], target: tuple[int, int]) -> tuple[GrantS
 
 
 def _plan_with_grantors(
-    items: tuple[AclItem, ...], owner: str, *, held: Held, target: Held, exclusively: set[str]
+    items: tuple[AclItem, ...],
+    former: tuple[AclItem, ...],
+    owner: str,
+    *,
+    held: Held,
+    target: Held,
+    exclusively: set[str],
 ) -> list[Difference]:
     """Where some privileges were granted by holders of a grant option: those are revoked in their grantor's name,
     before the grantor loses the option; what is still wanted is granted again by the owner."""
@@ -195,7 +206,9 @@ def _plan_with_grantors(
     final.update(target)
     kept: Held = {}
     steps: dict[str, list[GrantStep]] = {}
-    depths = {item: _depth(item, items, owner) for item in items if item.grantee != item.grantor}  # not the owner's own
+    depths = {
+        item: _depth(item, former, owner) for item in items if item.grantee != item.grantor
+    }  # not the owner's own
     for item, depth in sorted(depths.items(), key=lambda pair: pair[1]):
         mask, options = final.get(item.grantee, (~0, ~0))  # the owner may have been given something, too
         grantor_options = ~0 if item.grantor == owner else kept.get(item.grantor, _NOTHING)[1]
@@ -239,7 +252,8 @@ def plan_column(
     :returns: differences against what is held now; one that comes with the table's revocation has no steps.
     """
     left = tuple(item for item in (_left_of(item, owner, of_table) for item in items) if item.mask)
-    planned = {difference.grantee: difference for difference in plan_object(left, owner, wanted, reach)}
+    differences = plan_object(left, owner, wanted, reach, former=items if left != items else None)
+    planned = {difference.grantee: difference for difference in differences}
     before, between = held_privileges(items, owner), held_privileges(left, owner)
     exclusively = {difference.grantee for difference in of_table if difference.is_exclusive}
     answer = []

@@ -6,7 +6,7 @@ import dataclasses
 import typing as t
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.bulwark.database.plugins.module_utils._core.acl import AclItem
@@ -126,6 +126,9 @@ def grants(draw: t.Any, names: t.Sequence[str]) -> list[dict[str, t.Any]]:
     acls(), acls(), acls(), grants(["t1", "t2"]), st.booleans(), st.sampled_from([None, "a", "n"]),
     st.sampled_from([(), ("d",)]),
 )  # fmt: skip
+# The table's revocation takes b's option on the column along, and what a stands on with it.
+@example("{o=raw/o,b=r/o}", None, "{o=raw/o,b=r*/o,a=r/b}", [], True, "a", ())
+@example("{o=raw/o,a=a*/o,b=a/a}", None, "{o=raw/o,a=a*/o,b=a*/a,=a/b}", [], True, None, ())
 def test_a_plan_applied_leaves_nothing_to_do(
     first: str | None,
     second: str | None,
