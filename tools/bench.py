@@ -50,7 +50,7 @@ Ratios against a peer or the raw tool, both in one run. Measured on {date}: {mac
 
 
 def run(benchmark: Benchmark) -> str | None:
-    """The table it printed; None when it could not run, which is said."""
+    """The table that it printed; None when it could not run. What it says meanwhile goes to standard error."""
     print(f"==> {benchmark.title}", flush=True)
     started = time.monotonic()
     done = subprocess.run(
@@ -75,8 +75,7 @@ def page(sections: t.Sequence[tuple[Benchmark, str]]) -> str:
     date = datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat()
     text = HEADER.format(date=date, machine=machine())
     for benchmark, table in sections:
-        text += f"\n## {benchmark.title}\n\n`tests/benchmarks/{benchmark.script}`\n\n"
-        text += f"{table}\n" if table.startswith("|") else f"```text\n{table}\n```\n"
+        text += f"\n## {benchmark.title}\n\n`tests/benchmarks/{benchmark.script}`\n\n{table}\n"
     return text
 
 

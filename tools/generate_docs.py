@@ -16,7 +16,11 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
+from layout import COLLECTIONS, ROOT, link_checkout
+
+if t.TYPE_CHECKING:
+    from ansible_collections.bulwark.database.plugins.module_utils._controls.model import Control
+
 BEGIN = "<!-- begin generated -->"
 END = "<!-- end generated -->"
 
@@ -36,15 +40,12 @@ def main(arguments: t.Sequence[str] | None = None, *, root: Path = ROOT) -> int:
         stale += 1
         if check:
             print(f"docs/{name} is stale: run 'python tools/generate_docs.py' and commit it")
-            sys.stdout.writelines(difflib.unified_diff(*lines_of(present, wanted), "as committed", "as it should be"))
+            before, after = present.splitlines(keepends=True), wanted.splitlines(keepends=True)
+            sys.stdout.writelines(difflib.unified_diff(before, after, "as committed", "as it should be"))
         else:
             path.write_text(wanted, encoding="utf-8")
             print(f"docs/{name} written")
     return 1 if check and stale else 0
-
-
-def lines_of(*texts: str) -> list[list[str]]:
-    return [text.splitlines(keepends=True) for text in texts]
 
 
 def replace_generated(page: str, generated: str) -> str:
@@ -199,25 +200,6 @@ def prose(text: str | t.Sequence[str]) -> str:
 # ---- docs/controls.md ------------------------------------------------------------------------------------------------
 
 
-class ControlEntry(t.Protocol):
-    """What this page reads of a control; _controls/model.py has the whole."""
-
-    id: str
-    title: str
-    category: str
-    rationale: str
-    level: str
-    source: tuple[str, ...]
-    references: tuple[str, ...]
-    remedy: str
-    activation: str
-    conflicts: tuple[str, ...]
-
-    def expected_text(self, *, level: str, log_policy: str) -> str: ...
-
-    def residual_text(self, *, level: str, log_policy: str) -> list[str]: ...
-
-
 ENGINES = {"postgresql": "PostgreSQL"}
 # Level and log policy, with the words that a reader knows them by; the first is the default.
 VARIANTS = {
@@ -227,11 +209,12 @@ VARIANTS = {
 }
 
 
-def render_controls(root: Path) -> str:
-    # As a package below the checkout, the pure layers need no Ansible to be imported.
-    sys.path.insert(0, str(root))
-    from plugins.module_utils._controls.catalogue import controls  # noqa: PLC0415
-    from plugins.module_utils._controls.model import CATEGORIES  # noqa: PLC0415
+def render_controls(dummy_root: Path) -> str:
+    """The catalogue of this checkout, wherever the page lies: Python imports a package once."""
+    link_checkout()
+    sys.path.insert(0, str(COLLECTIONS))
+    from ansible_collections.bulwark.database.plugins.module_utils._controls.catalogue import controls  # noqa: PLC0415
+    from ansible_collections.bulwark.database.plugins.module_utils._controls.model import CATEGORIES  # noqa: PLC0415
 
     parts = []
     for engine, name in ENGINES.items():
@@ -244,7 +227,7 @@ def render_controls(root: Path) -> str:
     return "\n".join(parts)
 
 
-def overview(entries: t.Sequence[ControlEntry]) -> str:
+def overview(entries: t.Sequence[Control]) -> str:
     rows = [
         [
             f"[{entry.id}](#{entry.id.lower()})",
@@ -258,7 +241,7 @@ def overview(entries: t.Sequence[ControlEntry]) -> str:
     return table(["control", "what holds", "level", "takes effect", "source"], rows)
 
 
-def details(entry: ControlEntry) -> str:
+def details(entry: Control) -> str:
     lines = [f"#### {entry.id}\n", f"**{entry.title}.** {markdown_text(entry.rationale)}\n"]
     lines += [f"- Expected{variant}: {expected}" for variant, expected in by_variant(entry.expected_text)]
     lines.append(f"- Remedy: {markdown_text(entry.remedy)}")

@@ -19,7 +19,7 @@ author:
   - The bulwark.database authors (@bulwark-database)
 extends_documentation_fragment:
   - bulwark.database._attributes.info
-  - bulwark.database._attributes.actiongroup_all
+  - bulwark.database._attributes.actiongroup_postgresql
   - bulwark.database._postgresql_connection
 options:
   engine:
@@ -67,9 +67,15 @@ options:
         required: true
   declared:
     description:
-      - Lists that controls compare the server with, by name.
-      - V(superusers), V(privileged_roles), V(human_roles), V(extensions), V(trusted_networks) and the others that
-        docs/controls.md names. A name that is not known is refused.
+      - Lists of what is right on this host, by name, that controls compare the server with. What is not declared is an
+        empty list. A name that is not known is refused.
+      - V(superusers) are roles that may be superusers, besides the one the cluster was made with.
+      - V(privileged_roles) may have CREATEROLE, CREATEDB, REPLICATION, BYPASSRLS or a predefined role.
+      - V(human_roles) are login roles of people, whose passwords expire.
+      - V(extensions) are those that reach files or other servers and are wanted nevertheless.
+      - V(trusted_networks) are networks that clients may come from.
+      - V(server_names) are names and addresses that clients reach the server by.
+      - V(server_packages) are packages of further major versions of the server that are wanted nevertheless.
     type: dict
     default: {}
   exclude_databases:
@@ -90,7 +96,7 @@ options:
     elements: str
     default: []
   certificate_days:
-    description: Days that the server's certificate must be valid for at least.
+    description: Days that the server's certificate must still be valid for at least.
     type: int
     default: 14
   query_timeout:

@@ -8,7 +8,6 @@ import dataclasses
 import json
 import os
 import subprocess
-import sys
 import time
 import typing as t
 from pathlib import Path
@@ -27,8 +26,8 @@ from ansible_collections.bulwark.database.plugins.module_utils._module.assessmen
     assess_host,
 )
 from private_server import PrivateServer
+from through_ansible import through_ansible
 
-ROOT = Path(__file__).resolve().parents[2]
 Result = dict[str, t.Any]
 
 TABLES = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
@@ -230,25 +229,7 @@ def test_looking_changes_nothing(server: PrivateServer) -> None:
 
 def test_the_module_runs_under_ansible_and_never_changes_anything(server: PrivateServer, tmp_path: Path) -> None:
     given = {**server.login_options(), "level": "strict", "overrides": {"work_mem": "64MB"}}
-    done = subprocess.run(
-        [
-            *(str(Path(sys.executable).parent / "ansible"), "localhost", "-m", "bulwark.database.assessment_info"),
-            *("-a", json.dumps(given), "-e", "ansible_python_interpreter=/usr/bin/python3"),
-        ],
-        env={
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build" / "collections"),
-            "ANSIBLE_HOME": str(tmp_path / "ansible"),
-            "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1",
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-            "LC_ALL": "C.UTF-8",
-        },
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    answer = json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"]["localhost"]
+    answer = through_ansible("assessment_info", given, home=tmp_path)
     assert answer["changed"] is False
     assert answer["assessment"]["level"] == "strict"
     assert len(answer["assessment"]["results"]) > 40

@@ -4,12 +4,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import socket
-import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
@@ -25,10 +21,10 @@ from ansible_collections.bulwark.database.plugins.module_utils._io import packag
 from ansible_collections.bulwark.database.plugins.module_utils._io.listeners import observe_listeners
 from ansible_collections.bulwark.database.plugins.module_utils._module.minimal_packages import subject
 from ansible_collections.bulwark.database.plugins.module_utils._module.runner import Outcome, converge
+from through_ansible import through_ansible
 
 pytestmark = pytest.mark.skipif(not shutil.which("apt-get"), reason="needs the package manager of the Debian family")
 
-ROOT = Path(__file__).resolve().parents[2]
 PACKAGES: dict[str, dict[str, str]] = {
     "bwtest-server": {"Depends": "bwtest-library"},
     "bwtest-library": {},
@@ -188,42 +184,14 @@ def test_a_socket_of_ours_is_found_with_the_process_that_listens() -> None:
     assert not [listener for listener in observe_listeners() if listener.port == port]
 
 
-def ansible(folder: Path, *flags: str) -> dict[str, t.Any]:
-    """The module as users run it: what it returned for this machine, on the test's own package database."""
-    options = {name: OPTIONS[name] for name in ("default_denials", "denied_packages", "protected_packages")}
-    done = subprocess.run(
-        [
-            *(str(Path(sys.executable).parent / "ansible"), "localhost", "-m", "bulwark.database.minimal_packages"),
-            *(
-                "-a",
-                json.dumps({**options, "enforce": True}),
-                *flags,
-                "-e",
-                "ansible_python_interpreter=/usr/bin/python3",
-            ),
-        ],
-        env={
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build" / "collections"),
-            "ANSIBLE_HOME": str(folder / "ansible"),
-            "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1",
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-            "LC_ALL": "C.UTF-8",
-        },
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"]["localhost"]
-
-
 def test_through_ansible_check_says_what_the_run_does_and_the_second_run_is_unchanged(
     database: PackageDatabase, tmp_path: Path
 ) -> None:
-    said = ansible(tmp_path, "--check", "--diff")
+    names = ("default_denials", "denied_packages", "protected_packages")
+    options = {**{name: OPTIONS[name] for name in names}, "enforce": True}
+    said = through_ansible("minimal_packages", options, "--check", "--diff", home=tmp_path)
     assert said["diff"]["before"] == "package bwtest-compiler: installed (1)\npackage bwtest-plugin: installed (1)\n"
-    done = ansible(tmp_path, "--diff")
+    done = through_ansible("minimal_packages", options, "--diff", home=tmp_path)
     assert (done["changed"], done["diff"]) == (True, said["diff"])
     assert database.installed() == set(PACKAGES) - {"bwtest-compiler", "bwtest-plugin"}
-    assert not ansible(tmp_path)["changed"]
+    assert not through_ansible("minimal_packages", options, home=tmp_path)["changed"]

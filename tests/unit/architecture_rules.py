@@ -177,8 +177,11 @@ def check_file(source: str, layer: str, path: str) -> list[str]:
     return [f"{path}: {violation}" for violation in found]
 
 
-def check_action_groups(groups: t.Mapping[str, list[str]], modules: t.Collection[str]) -> Violations:
-    """meta/runtime.yml against the modules there are. ``groups`` are its action_groups."""
+def check_action_groups(groups: t.Mapping[str, list[str]], modules: t.Mapping[str, str]) -> Violations:
+    """meta/runtime.yml against the modules there are. ``groups`` are its action_groups, ``modules`` sources by name.
+
+    The group of an engine holds the modules that take its connection options, so that these are set in one place.
+    """
     for name in sorted(set(modules) - set(groups["all"])):
         yield f"{name} is missing in the action group all"
     for group, members in groups.items():
@@ -187,8 +190,9 @@ def check_action_groups(groups: t.Mapping[str, list[str]], modules: t.Collection
         if members != sorted(set(members)):
             yield f"the action group {group} is not sorted, or names a module twice"
         if group != "all":
-            for name in sorted({name for name in modules if name.startswith(f"{group}_")} ^ set(members)):
-                yield f"the action group {group} and the modules named {group}_* differ by {name}"
+            fragment = f"bulwark.database._{group}_connection"
+            for name in sorted({name for name, source in modules.items() if fragment in source} ^ set(members)):
+                yield f"the action group {group} and the modules that document {fragment} differ by {name}"
 
 
 ATTRIBUTES = ("action_group", "check_mode", "diff_mode", "idempotent", "platform")

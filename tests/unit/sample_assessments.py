@@ -7,16 +7,7 @@ from __future__ import annotations
 import copy
 import typing as t
 
-CATEGORIES = {
-    "authentication": "Authentication",
-    "authorization": "Authorization",
-    "encryption": "Encryption in transit",
-    "filesystem": "Files and sandboxing",
-    "logging": "Logging and privacy",
-    "network": "Network",
-    "packages": "Packages and services",
-    "sessions": "Sessions",
-}
+from ansible_collections.bulwark.database.plugins.module_utils._controls.model import CATEGORIES
 
 # id, title, category, level, stock verdict, observed on a stock server, expected (observed when hardened), remedy
 _CONTROLS: tuple[tuple[str, str, str, str, str, str, str, str], ...] = (

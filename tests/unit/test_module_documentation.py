@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import typing as t
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.bulwark.database.plugins.module_utils._controls.declared import DECLARABLE
 from architecture_rules import check_attributes, check_options
 from test_architecture import ROOT, action_groups, module_names
 
@@ -79,3 +81,15 @@ def test_attributes_are_documented_and_agree_with_the_action_groups(
     name: str, documentation: dict[str, dict[str, t.Any]]
 ) -> None:
     assert list(check_attributes(name, documentation[name], action_groups())) == []
+
+
+def test_every_list_that_controls_compare_with_is_documented(documentation: dict[str, dict[str, t.Any]]) -> None:
+    described = " ".join(documentation["assessment_info"]["options"]["declared"]["description"])
+    for name, meaning in DECLARABLE.items():
+        assert f"V({name})" in described, meaning
+
+
+def test_the_readme_lists_every_module_once() -> None:
+    listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    modules = [name for name in listed if not name.startswith("bulwark_")]
+    assert sorted(modules) == module_names()

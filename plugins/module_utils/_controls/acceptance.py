@@ -63,21 +63,6 @@ class Within:
 
 
 @dataclasses.dataclass(frozen=True)
-class NoneOf:
-    """Any value but these."""
-
-    values: tuple[str, ...]
-    wanted: str
-
-    @property
-    def words(self) -> str:
-        return self.wanted
-
-    def accepts(self, value: str, value_type: ValueType) -> bool:
-        return not any(same(value, refused, value_type) for refused in self.values)
-
-
-@dataclasses.dataclass(frozen=True)
 class Holding:
     """A list that holds at least one word of each group, besides whatever else, or is one of ``instead``."""
 
@@ -97,15 +82,11 @@ class Holding:
 
 @dataclasses.dataclass(frozen=True)
 class ListWithout:
-    """A list none of whose words is refused. ``wanted`` says it for people."""
+    """A list none of whose words is refused. ``words`` say it for people."""
 
     refused: tuple[str, ...]
-    wanted: str
+    words: str
     may_be_empty: bool = True
-
-    @property
-    def words(self) -> str:
-        return self.wanted
 
     def accepts(self, value: str, value_type: ValueType) -> bool:  # noqa: ARG002
         words = {word.lower().rstrip("/") or "/" for word in split_list(value)}
@@ -114,16 +95,12 @@ class ListWithout:
 
 @dataclasses.dataclass(frozen=True)
 class EveryWord:
-    """Every word of a list split at ``separator`` matches. ``wanted`` says it for people."""
+    """Every word of a list split at ``separator`` matches. ``words`` say it for people."""
 
     pattern: str
-    wanted: str
+    words: str
     separator: str = ":"
     may_be_empty: bool = False
-
-    @property
-    def words(self) -> str:
-        return self.wanted
 
     def accepts(self, value: str, value_type: ValueType) -> bool:  # noqa: ARG002
         words = [word.strip() for word in value.split(self.separator) if word.strip()]
@@ -132,14 +109,10 @@ class EveryWord:
 
 @dataclasses.dataclass(frozen=True)
 class Matching:
-    """Text in which all the patterns are found. ``wanted`` says it for people."""
+    """Text in which all the patterns are found. ``words`` say it for people."""
 
     patterns: tuple[str, ...]
-    wanted: str
-
-    @property
-    def words(self) -> str:
-        return self.wanted
+    words: str
 
     def accepts(self, value: str, value_type: ValueType) -> bool:  # noqa: ARG002
         return all(re.search(pattern, value) for pattern in self.patterns)

@@ -8,41 +8,37 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import typing as t
 
-from .._core.assessment import FAIL, NOT_OBSERVABLE, PASS, Finding, Situation
+from .._core.assessment import FAIL, PASS, Finding, Situation
 from .._core.observations import Certificate, Observations, Unobservable
+from .observed_check import ObservedCheck, seen
 
 _SHORTEST_KEYS: t.Final = {"rsa": 2048, "dsa": 999999, "ec": 256}
 _WEAK_SIGNATURES: t.Final = ("md5", "sha1")
 
 
-@dataclasses.dataclass(frozen=True)
-class CertificateCheck:
+class CertificateCheck(ObservedCheck):
     """Every property at once, each failure a line of evidence."""
 
-    def expected_text(self, *, level: str, log_policy: str) -> str:  # noqa: ARG002 (the same for all)
-        return (
-            "signed by an authority, RSA of 2048 bits or EC of 256 or more, SHA-2, belongs to the key, holds the"
-            " declared names, lasts longer than the declared days (14), is the one the server shows"
-        )
+    expected = (
+        "signed by an authority, RSA of 2048 bits or EC of 256 or more, SHA-2, belongs to the key, holds the"
+        " declared names, lasts longer than the declared days (14), is the one the server shows"
+    )
 
-    def judge(self, observations: Observations, situation: Situation) -> Finding:
-        expected = self.expected_text(level=situation.level, log_policy=situation.log_policy)
-        certificate = observations.certificate
+    def judge_seen(self, observations: Observations, situation: Situation) -> Finding:
+        # Without TLS nobody is shown a certificate, whether or not the file could be read.
         if not isinstance(observations.settings, Unobservable):
             ssl = observations.settings.get("ssl")
             if ssl is not None and ssl.value != "on":
-                return Finding(FAIL, "TLS is off, so there is no certificate", expected)
-        if isinstance(certificate, Unobservable):
-            return Finding(NOT_OBSERVABLE, certificate.reason, expected)
+                return Finding(FAIL, "TLS is off, so there is no certificate", self.expected)
+        certificate = seen(observations.certificate)
         problems = tuple(_problems(certificate, situation))
         observed = (
             f"{certificate.subject or certificate.path}, issued by {certificate.issuer}, until {certificate.expires}"
         )
-        return Finding(FAIL if problems else PASS, problems[0] if problems else observed, expected, problems)
+        return Finding(FAIL if problems else PASS, problems[0] if problems else observed, self.expected, problems)
 
 
 def _problems(certificate: Certificate, situation: Situation) -> t.Iterator[str]:

@@ -14,6 +14,7 @@ import typing as t
 from .._core.assessment import Finding, Situation
 from .._core.file_areas import CONFIGURATION, DATA, LOG, PRIVATE_KEY, PROGRAM
 from .._core.observations import Observations
+from .observed_check import ObservedCheck
 from .query_check import judge_offenders, offenders_of_area
 
 # Keys of Observations.files, with what is expected there.
@@ -27,14 +28,15 @@ EXPECTED: t.Final[dict[str, str]] = {
 
 
 @dataclasses.dataclass(frozen=True)
-class FileCheck:
+class FileCheck(ObservedCheck):
     """No file of the area is more open than its policy says."""
 
     area: str
 
-    def expected_text(self, *, level: str, log_policy: str) -> str:  # noqa: ARG002 (the same for all)
+    @property
+    def expected(self) -> str:
         return EXPECTED[self.area]
 
-    def judge(self, observations: Observations, situation: Situation) -> Finding:  # noqa: ARG002
+    def judge_seen(self, observations: Observations, situation: Situation) -> Finding:  # noqa: ARG002
         found = offenders_of_area(observations.files, self.area)
-        return judge_offenders(found, kind="files too open", expected=EXPECTED[self.area])
+        return judge_offenders(found, kind="files too open", expected=self.expected)

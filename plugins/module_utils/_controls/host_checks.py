@@ -14,11 +14,12 @@ import re
 import typing as t
 
 from .._core.assessment import FAIL, NOT_APPLICABLE, NOT_OBSERVABLE, PASS, Finding, Situation
-from .._core.observations import Observations, Unobservable
+from .._core.observations import Observations
+from .observed_check import ObservedCheck, seen
 
 
 @dataclasses.dataclass(frozen=True)
-class LogSinkCheck:
+class LogSinkCheck(ObservedCheck):
     """The log goes somewhere, and not into the data directory.
 
     :param outside_of_data: judge the place instead of whether there is one.
@@ -26,38 +27,33 @@ class LogSinkCheck:
 
     outside_of_data: bool = False
 
-    def expected_text(self, *, level: str, log_policy: str) -> str:  # noqa: ARG002 (the same for all)
+    @property
+    def expected(self) -> str:
         if self.outside_of_data:
             return "log_directory is an absolute path outside of the data directory, if the collector is on"
         return "the log goes to the collector, syslog, the journal or a file"
 
-    def judge(self, observations: Observations, situation: Situation) -> Finding:
-        expected = self.expected_text(level=situation.level, log_policy=situation.log_policy)
-        settings = observations.settings
-        if isinstance(settings, Unobservable):
-            return Finding(NOT_OBSERVABLE, settings.reason, expected)
-        values = {name: setting.value for name, setting in settings.items()}
+    def judge_seen(self, observations: Observations, situation: Situation) -> Finding:  # noqa: ARG002
+        values = {name: setting.value for name, setting in seen(observations.settings).items()}
         collector = values.get("logging_collector") == "on"
         if self.outside_of_data:
-            return _judge_place(values, expected) if collector else Finding(NOT_APPLICABLE, "the collector is off")
+            return self._judge_place(values) if collector else Finding(NOT_APPLICABLE, "the collector is off")
         if collector or "syslog" in values.get("log_destination", ""):
-            return Finding(PASS, "collector" if collector else "syslog", expected)
-        sink = observations.log_sink
-        if isinstance(sink, Unobservable):
-            return Finding(NOT_OBSERVABLE, sink.reason, expected)
-        if sink.output:
-            return Finding(PASS, f"standard error goes to {sink.output}", expected)
-        return Finding(FAIL, "the log is lost: no collector, no syslog, and standard error goes nowhere", expected)
+            return Finding(PASS, "collector" if collector else "syslog", self.expected)
+        output = seen(observations.log_sink).output
+        if output:
+            return Finding(PASS, f"standard error goes to {output}", self.expected)
+        return Finding(FAIL, "the log is lost: no collector, no syslog, and standard error goes nowhere", self.expected)
 
-
-def _judge_place(values: t.Mapping[str, str], expected: str) -> Finding:
-    directory, data = values.get("log_directory", ""), values.get("data_directory", "")
-    inside = not directory.startswith("/") or f"{directory}/".startswith(f"{data.rstrip('/')}/")
-    return Finding(FAIL if inside else PASS, f"log_directory = {directory}", expected, (), ("log_directory",) * inside)
+    def _judge_place(self, values: t.Mapping[str, str]) -> Finding:
+        directory, data = values.get("log_directory", ""), values.get("data_directory", "")
+        inside = not directory.startswith("/") or f"{directory}/".startswith(f"{data.rstrip('/')}/")
+        verdict, offending = (FAIL, ("log_directory",)) if inside else (PASS, ())
+        return Finding(verdict, f"log_directory = {directory}", self.expected, (), offending)
 
 
 @dataclasses.dataclass(frozen=True)
-class ServiceCheck:
+class ServiceCheck(ObservedCheck):
     """The systemd unit of the server and its running process are confined.
 
     :param properties: accepted values by property, as ``systemctl show`` prints them.
@@ -65,100 +61,77 @@ class ServiceCheck:
 
     properties: tuple[tuple[str, tuple[str, ...]], ...]
 
-    def expected_text(self, *, level: str, log_policy: str) -> str:  # noqa: ARG002 (the same for all)
+    @property
+    def expected(self) -> str:
         listed = ", ".join(f"{name}={' or '.join(values)}" for name, values in self.properties)
         return f"the unit has {listed}, and the running server lives under it"
 
-    def judge(self, observations: Observations, situation: Situation) -> Finding:
-        expected = self.expected_text(level=situation.level, log_policy=situation.log_policy)
-        service = observations.service
-        if isinstance(service, Unobservable):
-            return Finding(NOT_OBSERVABLE, service.reason, expected)
-        wrong = [
-            f"{name}={service.properties.get(name, '')}"
-            for name, values in self.properties
-            if service.properties.get(name, "") not in values
-        ]
+    def judge_seen(self, observations: Observations, situation: Situation) -> Finding:  # noqa: ARG002
+        service = seen(observations.service)
+        found = {name: service.properties.get(name, "") for name, dummy_values in self.properties}
+        wrong = tuple(f"{name}={found[name]}" for name, values in self.properties if found[name] not in values)
         if wrong:
-            return Finding(FAIL, f"{service.unit}: {len(wrong)} properties missing", expected, tuple(wrong))
+            return Finding(FAIL, f"{service.unit}: {len(wrong)} properties missing", self.expected, wrong)
         if not service.is_confined:
-            return Finding(FAIL, f"{service.unit} was not restarted since it was confined", expected)
-        return Finding(PASS, f"{service.unit} is confined", expected)
+            return Finding(FAIL, f"{service.unit} was not restarted since it was confined", self.expected)
+        return Finding(PASS, f"{service.unit} is confined", self.expected)
 
 
-@dataclasses.dataclass(frozen=True)
-class SurplusCheck:
-    """No package, unit or listener that the policy of ``minimal_packages`` denies."""
+class SurplusCheck(ObservedCheck):
+    """No package or enabled unit that the policy of ``minimal_packages`` denies."""
 
-    expected: str = "no package or enabled unit of the deny-list, and no listener that is not declared"
+    expected = "no package or enabled unit of the deny-list"
 
-    def expected_text(self, *, level: str, log_policy: str) -> str:  # noqa: ARG002 (the same for all)
-        return self.expected
-
-    def judge(self, observations: Observations, situation: Situation) -> Finding:  # noqa: ARG002 (a Check)
-        surplus = observations.surplus
-        if isinstance(surplus, Unobservable):
-            return Finding(NOT_OBSERVABLE, surplus.reason, self.expected)
+    def judge_seen(self, observations: Observations, situation: Situation) -> Finding:  # noqa: ARG002
+        surplus = seen(observations.surplus)
         if not surplus:
             return Finding(PASS, "nothing to spare", self.expected)
         lines = tuple(f"{finding.kind} {finding.name}: {finding.reason}" for finding in surplus)
-        return Finding(FAIL, f"{len(surplus)} packages, units or listeners too many", self.expected, lines)
+        return Finding(FAIL, f"{len(surplus)} packages or units too many", self.expected, lines)
 
 
-@dataclasses.dataclass(frozen=True)
-class SourcesCheck:
+class SourcesCheck(ObservedCheck):
     """Packages come signed only."""
 
-    expected: str = "no package source is exempt from signatures"
+    expected = "no package source is exempt from signatures"
 
-    def expected_text(self, *, level: str, log_policy: str) -> str:  # noqa: ARG002 (the same for all)
-        return self.expected
-
-    def judge(self, observations: Observations, situation: Situation) -> Finding:  # noqa: ARG002 (a Check)
-        sources = observations.untrusted_sources
-        if isinstance(sources, Unobservable):
-            return Finding(NOT_OBSERVABLE, sources.reason, self.expected)
-        if sources:
-            return Finding(FAIL, f"{len(sources)} exemptions from signatures", self.expected, sources)
+    def judge_seen(self, observations: Observations, situation: Situation) -> Finding:  # noqa: ARG002
+        exemptions = seen(observations.untrusted_sources)
+        if exemptions:
+            return Finding(FAIL, f"{len(exemptions)} exemptions from signatures", self.expected, exemptions)
         return Finding(PASS, "every source is signed", self.expected)
 
 
 @dataclasses.dataclass(frozen=True)
-class SupportCheck:
+class SupportCheck(ObservedCheck):
     """The major version still gets fixes. ``ends`` has the last day by major version."""
 
     ends: tuple[tuple[int, datetime.date], ...]
 
-    def expected_text(self, *, level: str, log_policy: str) -> str:  # noqa: ARG002 (the same for all)
+    @property
+    def expected(self) -> str:
         listed = ", ".join(f"{major} until {day.isoformat()}" for major, day in self.ends)
         return f"a major version that is supported upstream ({listed})"
 
-    def judge(self, observations: Observations, situation: Situation) -> Finding:
-        expected = "a major version that is supported upstream"
-        if isinstance(observations.version, Unobservable):
-            return Finding(NOT_OBSERVABLE, observations.version.reason, expected)
-        major = observations.version // 10000
+    def judge_seen(self, observations: Observations, situation: Situation) -> Finding:
+        major = seen(observations.version) // 10000
         day = dict(self.ends).get(major)
         if day is None and major > max(known for known, dummy_day in self.ends):
-            return Finding(NOT_OBSERVABLE, f"this collection does not know until when {major} is supported", expected)
+            unknown = f"this collection does not know until when {major} is supported"
+            return Finding(NOT_OBSERVABLE, unknown, self.expected)
         if day is None or situation.today > day:
-            return Finding(FAIL, f"{major} is not supported any more{f' since {day}' if day else ''}", expected)
-        return Finding(PASS, f"{major} is supported until {day.isoformat()}", expected)
+            since = f" since {day}" if day else ""
+            return Finding(FAIL, f"{major} is not supported any more{since}", self.expected)
+        return Finding(PASS, f"{major} is supported until {day.isoformat()}", self.expected)
 
 
-@dataclasses.dataclass(frozen=True)
-class UpdateCheck:
+class UpdateCheck(ObservedCheck):
     """What is installed is the newest that is offered, and what runs is what is installed."""
 
-    expected: str = "no update is offered for the server's packages, and the running server is the installed one"
+    expected = "no update is offered for the server's packages, and the running server is the installed one"
 
-    def expected_text(self, *, level: str, log_policy: str) -> str:  # noqa: ARG002 (the same for all)
-        return self.expected
-
-    def judge(self, observations: Observations, situation: Situation) -> Finding:  # noqa: ARG002 (a Check)
-        software = observations.software
-        if isinstance(software, Unobservable):
-            return Finding(NOT_OBSERVABLE, software.reason, self.expected)
+    def judge_seen(self, observations: Observations, situation: Situation) -> Finding:  # noqa: ARG002
+        software = seen(observations.software)
         lines = [
             f"{name} {software.installed[name]}: {offered} is offered" for name, offered in software.candidates.items()
         ]
@@ -166,28 +139,20 @@ class UpdateCheck:
             lines.append("the running server is not the binary on disk any more: it waits for a restart")
         if lines:
             return Finding(FAIL, f"{len(lines)} updates wait", self.expected, tuple(lines))
-        return Finding(
-            PASS, ", ".join(f"{name} {version}" for name, version in software.installed.items()), self.expected
-        )
+        versions = ", ".join(f"{name} {version}" for name, version in software.installed.items())
+        return Finding(PASS, versions, self.expected)
 
 
-@dataclasses.dataclass(frozen=True)
-class OneMajorCheck:
+class OneMajorCheck(ObservedCheck):
     """Server packages of one major version only, the running one, unless others are declared."""
 
-    expected: str = "server packages of the running major version only"
+    expected = "server packages of the running major version only"
 
-    def expected_text(self, *, level: str, log_policy: str) -> str:  # noqa: ARG002 (the same for all)
-        return self.expected
-
-    def judge(self, observations: Observations, situation: Situation) -> Finding:
-        software, version = observations.software, observations.version
-        for seen in (software, version):
-            if isinstance(seen, Unobservable):
-                return Finding(NOT_OBSERVABLE, seen.reason, self.expected)
-        running = f"postgresql-{version // 10000}"  # type: ignore[operator]
-        servers = [name for name in software.installed if re.fullmatch(r"postgresql-[0-9]+", name)]  # type: ignore[union-attr]
-        others = [name for name in servers if name != running and name not in situation.declares("server_packages")]
+    def judge_seen(self, observations: Observations, situation: Situation) -> Finding:
+        running = f"postgresql-{seen(observations.version) // 10000}"
+        installed = seen(observations.software).installed
+        wanted = (running, *situation.declares("server_packages"))
+        others = [name for name in installed if re.fullmatch(r"postgresql-[0-9]+", name) and name not in wanted]
         if others:
             return Finding(FAIL, f"{', '.join(others)} besides {running}", self.expected, tuple(others))
         return Finding(PASS, running, self.expected)

@@ -8,28 +8,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
-from .._core.assessment import FAIL, NOT_OBSERVABLE, PASS, Finding, Situation
-from .._core.observations import Observations, Unobservable
+from .._core.assessment import FAIL, PASS, Finding, Situation
+from .._core.observations import Observations
+from .observed_check import ObservedCheck, seen
 
 Json = t.Mapping[str, t.Any]
 
 
-@dataclasses.dataclass(frozen=True)
-class PacketFilterCheck:
+class PacketFilterCheck(ObservedCheck):
     """Some chain for incoming packets drops what comes to the port from a network that no rule of it names."""
 
-    expected: str = "packets to the server's port are dropped unless they come from a named network"
+    expected = "packets to the server's port are dropped unless they come from a named network"
 
-    def expected_text(self, *, level: str, log_policy: str) -> str:  # noqa: ARG002 (the same for all)
-        return self.expected
-
-    def judge(self, observations: Observations, situation: Situation) -> Finding:  # noqa: ARG002 (a Check)
-        ruleset, port = observations.packet_filter, observations.port
-        if isinstance(ruleset, Unobservable):
-            return Finding(NOT_OBSERVABLE, ruleset.reason, self.expected)
+    def judge_seen(self, observations: Observations, situation: Situation) -> Finding:  # noqa: ARG002
+        ruleset, port = seen(observations.packet_filter), observations.port
         chains = [entry["chain"] for entry in ruleset if entry.get("chain", {}).get("hook") == "input"]
         if not chains:
             return Finding(FAIL, "no chain filters incoming packets", self.expected)

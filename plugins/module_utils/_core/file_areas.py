@@ -18,7 +18,8 @@ CONFIGURATION: t.Final = "configuration"
 DATA: t.Final = "data"
 LOG: t.Final = "log"
 PROGRAM: t.Final = "program"
-AREAS: t.Final = (PRIVATE_KEY, CONFIGURATION, DATA, LOG, PROGRAM)
+# What belongs to one server; programs are the host's.
+SERVER_AREAS: t.Final = (PRIVATE_KEY, CONFIGURATION, DATA, LOG)
 
 # Lines that are kept for each area; counts are exact.
 _LINES: t.Final = 25

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._core.setting_values import split_list
+from .._core.setting_values import ValueType, split_list
 from .postgresql import quote_identifier, quote_literal
 
 # Settings whose value is a list of words (GUC_LIST_INPUT in guc_tables.c); pg_settings does not say so.
@@ -84,6 +84,20 @@ SELECT pg_catalog.lower(pg_catalog.split_part(item, '=', 1)), r.rolname, d.datna
        LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = s.setrole
        LEFT JOIN pg_catalog.pg_database AS d ON d.oid = s.setdatabase
  ORDER BY 1, 2, 3"""
+
+
+def value_type_from_row(
+    name: str, kind: str, unit: str | None, minimum: str | None, maximum: str | None, choices: t.Sequence[str] | None
+) -> ValueType:
+    """What a row of pg_settings says of a parameter's values."""
+    return ValueType(
+        kind=kind,
+        unit=unit or "",
+        minimum=float(minimum) if minimum is not None else None,
+        maximum=float(maximum) if maximum is not None else None,
+        choices=tuple(choices or ()),
+        is_list=name in LIST_PARAMETERS,
+    )
 
 
 class Facts(t.NamedTuple):

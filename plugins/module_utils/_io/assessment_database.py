@@ -15,7 +15,7 @@ from .._core.errors import MissingRequirement
 from .._core.observations import Access, HbaRule, ObservedSetting, Override
 from .._core.setting_values import UnusableValue, ValueType
 from .._dialects import postgresql_assessment as dialect
-from .._dialects.postgresql_settings import LIST_PARAMETERS
+from .._dialects.postgresql_settings import value_type_from_row
 from .postgresql import Session
 
 
@@ -69,14 +69,7 @@ def _underneath(session: Session, login: Login) -> dict[str, str]:
 
 def _setting(row: tuple, underneath: t.Mapping[str, str]) -> ObservedSetting:
     name, kind, unit, lowest, highest, choices, value, boot_value, source, pending = row
-    value_type = ValueType(
-        kind=kind,
-        unit=unit or "",
-        minimum=float(lowest) if lowest is not None else None,
-        maximum=float(highest) if highest is not None else None,
-        choices=tuple(choices or ()),
-        is_list=name in LIST_PARAMETERS,
-    )
+    value_type = value_type_from_row(name, kind, unit, lowest, highest, choices)
     if source in dialect.SESSION_SOURCES:
         value = _plain(underneath.get(name, boot_value or ""), value_type)
     return ObservedSetting(name, text(value), value_type, bool(pending))

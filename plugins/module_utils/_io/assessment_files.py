@@ -12,7 +12,7 @@ import os
 import typing as t
 
 from .._core.errors import MissingRequirement, ObservationFailed
-from .._core.file_areas import CONFIGURATION, DATA, LOG, PRIVATE_KEY, PROGRAM, Places, offenders_by_area
+from .._core.file_areas import PROGRAM, SERVER_AREAS, Places, offenders_by_area
 from .._core.file_policies import parse_policies
 from .._core.observations import Offenders, Unobservable
 from .assessment_attempt import attempt
@@ -35,15 +35,12 @@ def observe_files(
     own: t.Any = location
     if isinstance(location, ServerLocation):
         found = location
-        own = attempt(lambda: _survey(policies(found), _places(found), (PRIVATE_KEY, CONFIGURATION, DATA, LOG)))
+        own = attempt(lambda: _survey(policies(found), _places(found), SERVER_AREAS))
     programs: t.Any = program_policies
     if not isinstance(programs, Unobservable):
         directories = tuple(os.path.realpath(policy["path"]) for policy in programs)
         programs = attempt(lambda: _survey(program_policies, Places(programs=directories), (PROGRAM,)))
-    return {
-        **_by_area(own, (PRIVATE_KEY, CONFIGURATION, DATA, LOG)),
-        **_by_area(programs, (PROGRAM,)),
-    }
+    return {**_by_area(own, SERVER_AREAS), **_by_area(programs, (PROGRAM,))}
 
 
 def _by_area(found: t.Any, areas: t.Sequence[str]) -> dict[str, t.Any]:

@@ -12,7 +12,7 @@ import typing as t
 
 from .._core.errors import ApplyFailed, InvalidDeclaration, ObservationFailed
 from .._core.options_file import includes_file, set_entries, with_include
-from .._core.setting_values import ValueType, split_list
+from .._core.setting_values import split_list
 from .._core.settings import FileEntry, Parameter, ServerSettings
 from .._dialects import postgresql_settings as dialect
 from .files import FileContent, read_file, replace_file
@@ -118,14 +118,7 @@ def clear_automatic_entries(session: Session, path: str, names: t.Iterable[str],
 
 def _parameter(row: tuple) -> Parameter:
     name, kind, unit, minimum, maximum, choices, context, setting, display, source, file, line = row
-    value_type = ValueType(
-        kind=kind,
-        unit=unit or "",
-        minimum=float(minimum) if minimum is not None else None,
-        maximum=float(maximum) if maximum is not None else None,
-        choices=tuple(choices or ()),
-        is_list=name in dialect.LIST_PARAMETERS,
-    )
+    value_type = dialect.value_type_from_row(name, kind, unit, minimum, maximum, choices)
     shown = setting if display is None else display
     if name in dialect.SOCKET_PARAMETERS:
         source = "session"

@@ -14,6 +14,8 @@ import yaml
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tools"))
 
 import generate_docs
+from ansible_collections.bulwark.database.plugins.module_utils._controls.model import Choice, Control, Residual
+from ansible_collections.bulwark.database.plugins.module_utils._controls.setting_check import SettingCheck, Want
 
 SPECIFICATION: dict[str, t.Any] = {
     "demo_level": {"type": "str", "choices": ["essential", "strict"], "description": "How strict V(strict) is."},
@@ -104,41 +106,32 @@ def test_a_page_without_its_pair_of_markers_is_an_error(page: str) -> None:
         generate_docs.replace_generated(page, "text")
 
 
-class DemoControl:
-    """What the page reads of a control."""
-
-    id = "PG-DEMO-001"
-    title = "Logs keep no secret"
-    category = "logging"
-    rationale = "A log is read by <many> people; log_statement tells."
-    level = "essential"
-    source = ("OG-3.5", "beyond")
-    references = ("CIS-PG17 3.1",)
-    remedy = "Set `log_min_error_statement` to panic"
-    activation = "reload"
-    conflicts = ()
-
-    def expected_text(self, *, level: str, log_policy: str) -> str:
-        return "error" if log_policy == "forensic" else "panic"
-
-    def residual_text(self, *, level: str, log_policy: str) -> list[str]:
-        return ["a bad cast"] if (level, log_policy) == ("essential", "privacy") else []
+DEMO = Control(
+    id="PG-DEMO-001",
+    title="Logs keep no secret",
+    category="logging",
+    rationale="A log is read by <many> people; log_statement tells.",
+    checks=(SettingCheck("log_statement", Choice(Want("none"), forensic=Want("ddl"))),),
+    remedy="Set `log_statement` to none",
+    source=("OG-3.5", "beyond"),
+    residual=(Residual("a bad cast", levels=("essential",), log_policies=("privacy",)),),
+)
 
 
 def test_a_control_says_what_each_level_and_policy_expects_once() -> None:
-    lines = generate_docs.details(DemoControl()).splitlines()
-    assert "- Expected: panic" in lines
-    assert "- Expected under the log policy `forensic`: error" in lines
+    lines = generate_docs.details(DEMO).splitlines()
+    assert "- Expected: log\\_statement = none" in lines
+    assert "- Expected under the log policy `forensic`: log\\_statement = ddl" in lines
     assert not any(line.startswith("- Expected at level") for line in lines)
     assert "- What it can't keep out: a bad cast" in lines
     assert "- What it can't keep out at level `strict`: nothing" in lines
 
 
 def test_the_overview_links_to_the_control() -> None:
-    row = generate_docs.overview([DemoControl()]).splitlines()[-1]
+    row = generate_docs.overview([DEMO]).splitlines()[-1]
     assert row == "| [PG-DEMO-001](#pg-demo-001) | Logs keep no secret | `essential` | reload | OG-3.5, beyond |"
 
 
 def test_text_can_not_become_markup() -> None:
-    assert "\\<many\\>" in generate_docs.details(DemoControl())
-    assert "`log_min_error_statement`" in generate_docs.details(DemoControl())
+    assert "\\<many\\>" in generate_docs.details(DEMO)
+    assert "`log_statement`" in generate_docs.details(DEMO)

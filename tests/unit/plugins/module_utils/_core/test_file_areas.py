@@ -7,7 +7,12 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.bulwark.database.plugins.module_utils._controls import file_check
-from ansible_collections.bulwark.database.plugins.module_utils._core.file_areas import AREAS, Places, offenders_by_area
+from ansible_collections.bulwark.database.plugins.module_utils._core.file_areas import (
+    PROGRAM,
+    SERVER_AREAS,
+    Places,
+    offenders_by_area,
+)
 from ansible_collections.bulwark.database.plugins.module_utils._core.file_plan import Finding, Survey, TreeSurvey
 from ansible_collections.bulwark.database.plugins.module_utils._core.files import Policy
 
@@ -35,7 +40,7 @@ def test_the_most_telling_place_decides(path: str, area: str) -> None:
 def test_what_was_only_counted_belongs_to_its_policys_area() -> None:
     finding = Finding("/data", "/data/server.key", "file", "root:root 0644", "root:root 0600", ("too open",))
     tree = TreeSurvey(Policy("/data", ()), resolved="/data", count=40, findings=[finding], refused_count=2)
-    found = offenders_by_area(Survey((tree,), 1), PLACES, AREAS)
+    found = offenders_by_area(Survey((tree,), 1), PLACES, SERVER_AREAS)
     assert {area: offenders.count for area, offenders in found.items() if offenders.count} == {
         "private_key": 1,
         "data": 41,
@@ -44,4 +49,4 @@ def test_what_was_only_counted_belongs_to_its_policys_area() -> None:
 
 
 def test_the_checks_know_the_same_areas() -> None:
-    assert set(file_check.EXPECTED) == set(AREAS)
+    assert set(file_check.EXPECTED) == {*SERVER_AREAS, PROGRAM}
