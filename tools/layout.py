@@ -16,6 +16,7 @@ LOGS = BUILD / "logs"
 REPORTS = BUILD / "reports"
 LAB = BUILD / "lab"
 CONTAINERS_CONF = BUILD / "containers.conf"
+MARIADB_PLUGINS = BUILD / "mariadb-plugins"
 REQUIREMENTS = ROOT / "tests" / "requirements.txt"
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import shlex
 import shutil
 import sys
+import tempfile
 import typing as t
 from pathlib import Path
 
-from layout import BUILD, CONTAINERS_CONF, LOGS, REQUIREMENTS, VENV, link_checkout
+from layout import BUILD, CONTAINERS_CONF, LOGS, MARIADB_PLUGINS, REQUIREMENTS, VENV, link_checkout
 from machine import (
     Machine,
     Requirement,
@@ -90,6 +92,20 @@ def make_environment() -> None:
     stamp.write_text(wanted, encoding="utf-8")
 
 
+def fetch_mariadb_plugins(machine: Machine) -> None:
+    """MariaDB's plugins for integration tests, out of the package that would also start a service."""
+    if not machine.apt or MARIADB_PLUGINS.exists():
+        return
+    with tempfile.TemporaryDirectory(prefix="mariadb-", dir=BUILD) as name:
+        folder = Path(name)
+        script = "apt-get download mariadb-server && dpkg-deb --extract mariadb-server_*.deb ."
+        run_step(
+            "MariaDB's plugins", ["sh", "-c", f"cd {shlex.quote(name)} && {script}"], log=LOGS / "setup-mariadb.log"
+        )
+        folder.chmod(0o755)
+        (folder / "usr/lib/mysql/plugin").rename(MARIADB_PLUGINS)
+
+
 def configure_engine(machine: Machine) -> None:
     """A settings file of our own where the machine needs one; nothing below /etc is touched."""
     text = containers_conf(machine)
@@ -109,6 +125,7 @@ def set_up(*, full: bool = False) -> None:
         say("setup:")
         install_packages(missing)
     make_environment()
+    fetch_mariadb_plugins(machine)
     configure_engine(machine)
     link_checkout()
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the bulwark.database authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real servers for tests: one template cluster a session, a fresh running copy for each test that asks for one."""
+"""Real servers for tests: one template a session and kind of server, a fresh running copy for each test that asks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from private_mariadb import PrivateMariaDB
 from private_server import PrivateServer
 
 
@@ -50,6 +51,38 @@ def shared_server(short_directory: Path, template_server: PrivateServer) -> t.It
     """One running cluster for a whole test file: for tests that only read, or clean up behind themselves."""
     server = PrivateServer(Path(tempfile.mkdtemp(prefix="m", dir=short_directory)))
     server.copy_of(template_server)
+    server.start()
+    yield server
+    server.destroy()
+
+
+@pytest.fixture(scope="session")
+def template_mariadb(short_directory: Path) -> PrivateMariaDB:
+    server = PrivateMariaDB(short_directory / "template-mariadb")
+    server.create()
+    return server
+
+
+@pytest.fixture
+def stopped_mariadb(short_directory: Path, template_mariadb: PrivateMariaDB) -> t.Iterator[PrivateMariaDB]:
+    server = PrivateMariaDB(Path(tempfile.mkdtemp(prefix="d", dir=short_directory)))
+    server.copy_of(template_mariadb)
+    yield server
+    server.destroy()
+
+
+@pytest.fixture
+def mariadb(stopped_mariadb: PrivateMariaDB) -> PrivateMariaDB:
+    """A fresh MariaDB server, running."""
+    stopped_mariadb.start()
+    return stopped_mariadb
+
+
+@pytest.fixture(scope="module")
+def shared_mariadb(short_directory: Path, template_mariadb: PrivateMariaDB) -> t.Iterator[PrivateMariaDB]:
+    """One running server for a whole test file: for tests that only read, or clean up behind themselves."""
+    server = PrivateMariaDB(Path(tempfile.mkdtemp(prefix="e", dir=short_directory)))
+    server.copy_of(template_mariadb)
     server.start()
     yield server
     server.destroy()
