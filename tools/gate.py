@@ -30,6 +30,7 @@ PAGE = ROOT / "docs" / "test-full.md"
 NEWEST_RESULT = '<!--\nWritten by tools/gate.py ("make test-full"); don\'t edit.\n-->\n# The latest full run\n'
 # Hypothesis with its own profile for gates: the same examples each time, and no complaint about a slow machine.
 QUIET: t.Final = ("-q", "--hypothesis-profile=ci")
+OTHER_PLATFORMS: t.Final = ("debian13", "debian-testing")
 FAULTS: t.Final = {"BULWARK_ALL_FAULTS": "1"}
 
 
@@ -82,6 +83,13 @@ def molecule(scenario: str, host: str) -> Step:
     return Step(f"molecule {scenario} on {host}", ("molecule", "test", "-s", scenario), results, environment)
 
 
+def on_platform(title: str, host: str, *arguments: str) -> Step:
+    """Tests inside a host of that platform: its Python, its driver, its PostgreSQL."""
+    results = f"{title.replace(' ', '-')}-{host}.xml"
+    where = ("--platform", host, "--results", str(RESULTS / results))
+    return Step(f"{title} on {host}", ("python", "tools/tests_in_container.py", *where, "--", *arguments), results)
+
+
 LINT: t.Final = (
     Step("ruff check", ("ruff", "check", ".")),
     Step("ruff format", ("ruff", "format", "--check", ".")),
@@ -112,8 +120,8 @@ def stages(*, full: bool) -> list[Stage]:
     faults = pytest("faults", "-n", "2", "tests/faults", environment=FAULTS if full else {})
     scenarios = [molecule("postgresql_hardening", "debian12")]
     if full:
-        scenarios += [molecule("postgresql_hardening", host) for host in ("debian13", "debian-testing")]
-        scenarios += [molecule("host_hardening", "debian12")]
+        scenarios += [molecule("postgresql_hardening", host) for host in OTHER_PLATFORMS]
+        scenarios += [molecule("host_hardening", "debian12"), molecule("postgresql_transition", "debian12")]
     gate = [
         Stage("lint", 6, LINT),
         Stage(
@@ -124,11 +132,21 @@ def stages(*, full: bool) -> list[Stage]:
         Stage("unit", 6, (pytest("unit", "-n", "2", "tests/unit"), OLD_PYTHON_TESTS)),
         Stage("package", 4, (pytest("package", "tests/package"),)),
         Stage("integration", 10, (pytest("integration", "-n", "2", "tests/integration"),)),
-        Stage("faults", 120 if full else 6, (faults,)),
+        Stage("faults", 120 if full else 8, (faults,), images=full),
         Stage("molecule", 15 * len(scenarios), tuple(scenarios), images=True),
         Stage("lab", 10, LAB, images=True),
     ]
-    return [*gate, Stage("browser", 10, (pytest("browser", "tests/browser"),))] if full else gate
+    if not full:
+        return gate
+    others = [on_platform("integration", host, "-n", "2", "tests/integration") for host in OTHER_PLATFORMS]
+    of_a_host = [f"tests/faults/test_{what}_faults.py" for what in ("packet_filter", "service_sandbox")]
+    others.append(on_platform("faults of a host", "debian13", *of_a_host))
+    return [
+        *gate,
+        Stage("platforms", 60, tuple(others), images=True),
+        Stage("control host", 25, (pytest("ansible-core releases", "tests/control_host"),), images=True),
+        Stage("browser", 10, (pytest("browser", "tests/browser"),)),
+    ]
 
 
 def read_results(pattern: str) -> Count:
