@@ -228,7 +228,7 @@ options:
             elements: str
   exclusive:
     description:
-      - Revoke what is not declared. RV(planned_revocations) lists it, in check mode too.
+      - Revoke what is not declared. C(planned_revocations) in the result lists it, in check mode too.
       - "In declared databases: privileges of all roles and of V(PUBLIC) on the database, on all schemas and on all
         objects in them, and default privileges. What V(PUBLIC) has without any grant counts: C(CONNECT) and
         C(TEMPORARY) on databases, C(EXECUTE) on routines, C(USAGE) on types."
@@ -271,7 +271,7 @@ options:
     type: int
     default: 60
   diagram:
-    description: Return a picture of the hierarchy in this language, as RV(diagram).
+    description: Return a picture of the hierarchy in this language, as C(diagram) in the result.
     type: str
     choices: [mermaid, dot]
 """
