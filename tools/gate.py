@@ -71,9 +71,9 @@ class Count:
         return f"{self.passed} passed, {self.failed} failed{skipped}"
 
 
-def pytest(title: str, *arguments: str, environment: t.Mapping[str, str] | None = None) -> Step:
+def pytest(title: str, *arguments: str, environment: t.Mapping[str, str] | None = None, timeout: int = 300) -> Step:
     results = f"{title.replace(' ', '-')}.xml"
-    command = ("pytest", *QUIET, "--timeout=300", f"--junit-xml={RESULTS / results}", *arguments)
+    command = ("pytest", *QUIET, f"--timeout={timeout}", f"--junit-xml={RESULTS / results}", *arguments)
     return Step(title, command, results, environment or {})
 
 
@@ -117,7 +117,9 @@ LAB: t.Final = (
 
 
 def stages(*, full: bool) -> list[Stage]:
-    faults = pytest("faults", "-n", "2", "tests/faults", environment=FAULTS if full else {})
+    faults = pytest(
+        "faults", "-n", "2", "tests/faults", environment=FAULTS if full else {}, timeout=3600 if full else 300
+    )
     scenarios = [molecule("postgresql_hardening", "debian12")]
     if full:
         scenarios += [molecule("postgresql_hardening", host) for host in OTHER_PLATFORMS]

@@ -10,7 +10,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
+import threading
 import typing as t
 from pathlib import Path
 
@@ -36,11 +36,14 @@ class Playbook:
             self._command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ) as process:
             assert process.stdout is not None
+            timer = threading.Timer(after, kill_tree, [process.pid])
             for line in process.stdout:
                 begun = _TASK.match(line)
                 if begun and begun.group(1) == task:
-                    time.sleep(after)
+                    timer.start()
+                elif timer.is_alive() and (begun or line.startswith("PLAY RECAP")):
                     kill_tree(process.pid)
+            timer.cancel()
         return process.returncode == -signal.SIGKILL
 
 

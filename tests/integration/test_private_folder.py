@@ -45,3 +45,26 @@ def test_what_somebody_else_puts_there_is_not_followed(temporary_directory: Path
     with private_folder({}):
         assert treasure.exists()
     assert (temporary_directory / "bulwark-private-link").is_symlink()
+
+
+def _use_many() -> int:
+    for dummy in range(300):
+        with private_folder({}) as folder:
+            Path(folder, "file").write_text("x", encoding="ascii")
+            assert Path(folder, "file").exists()
+    return 0
+
+
+def test_runs_at_the_same_time_leave_each_others_folders_alone(temporary_directory: Path) -> None:
+    children = []
+    for dummy in range(4):
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                status = _use_many()
+            finally:
+                os._exit(status)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0, 0]
+    assert not list(temporary_directory.iterdir())

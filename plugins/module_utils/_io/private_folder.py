@@ -25,15 +25,27 @@ def private_folder(identity: t.Mapping[str, t.Any]) -> t.Iterator[str]:
     :param identity: whose it is, as :func:`server_owner.process_identity` says; empty for our own account.
     """
     _remove_left_behind()
-    path = tempfile.mkdtemp(prefix=_PREFIX)
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    path, descriptor = _make_locked()
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         if identity:
             os.fchown(descriptor, identity["user"], identity["group"])
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _make_locked() -> tuple[str, int]:
+    """Another run may take the new folder for one that was left behind, until it is locked. Then make another."""
+    while True:
+        path = tempfile.mkdtemp(prefix=_PREFIX)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.path.exists(path):
+            return path, descriptor
         os.close(descriptor)
 
 
