@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The gate: all stages in order, whatever fails on the way; the last line says how many passed and failed.
 
-Usage: gate.py test | test-full | STAGE ...
+Usage: gate.py test | test-full [STAGE ...] | STAGE ...
+
+A full run takes more than an hour, so its stages can be run apart: docs/test-full.md has a line for each, with the day
+and the commit of its latest full run.
 """
 
 from __future__ import annotations
@@ -12,7 +15,6 @@ import contextlib
 import dataclasses
 import datetime
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -22,14 +24,24 @@ from xml.etree import ElementTree
 
 from layout import BUILD, LOGS, ROOT, TOOLS, tool_environment
 from old_python import OLD_PYTHON, make_old_environment
-from progress import StepFailed, main_or_exit, say
+from progress import StepFailed, answer, main_or_exit, say
 from setup import set_up
 
 RESULTS = BUILD / "results"
 PAGE = ROOT / "docs" / "test-full.md"
-NEWEST_RESULT = '<!--\nWritten by tools/gate.py ("make test-full"); don\'t edit.\n-->\n# The latest full run\n'
+PAGE_HEAD: t.Final = """<!--
+Written by tools/gate.py ("make test-full"); don't edit.
+-->
+# The latest full run of each stage
+
+`make test-full` runs all of them, `make test-full STAGES="molecule platforms"` some.
+
+| stage | day | commit | seconds | result |
+| --- | --- | --- | --- | --- |
+"""
 # Hypothesis with its own profile for gates: the same examples each time, and no complaint about a slow machine.
 QUIET: t.Final = ("-q", "--hypothesis-profile=ci")
+OTHER_PLATFORMS: t.Final = ("debian13", "debian-testing")
 FAULTS: t.Final = {"BULWARK_ALL_FAULTS": "1"}
 
 
@@ -70,9 +82,9 @@ class Count:
         return f"{self.passed} passed, {self.failed} failed{skipped}"
 
 
-def pytest(title: str, *arguments: str, environment: t.Mapping[str, str] | None = None) -> Step:
+def pytest(title: str, *arguments: str, environment: t.Mapping[str, str] | None = None, timeout: int = 300) -> Step:
     results = f"{title.replace(' ', '-')}.xml"
-    command = ("pytest", *QUIET, "--timeout=300", f"--junit-xml={RESULTS / results}", *arguments)
+    command = ("pytest", *QUIET, f"--timeout={timeout}", f"--junit-xml={RESULTS / results}", *arguments)
     return Step(title, command, results, environment or {})
 
 
@@ -80,6 +92,13 @@ def molecule(scenario: str, host: str) -> Step:
     results = f"molecule-{scenario}-{host}.xml"
     environment = {"BULWARK_PLATFORM": host, "PYTEST_ADDOPTS": f"--junit-xml={RESULTS / results}"}
     return Step(f"molecule {scenario} on {host}", ("molecule", "test", "-s", scenario), results, environment)
+
+
+def on_platform(title: str, host: str, *arguments: str) -> Step:
+    """Tests inside a host of that platform: its Python, its driver, its PostgreSQL."""
+    results = f"{title.replace(' ', '-')}-{host}.xml"
+    where = ("--platform", host, "--results", str(RESULTS / results))
+    return Step(f"{title} on {host}", ("python", "tools/tests_in_container.py", *where, "--", *arguments), results)
 
 
 LINT: t.Final = (
@@ -109,11 +128,13 @@ LAB: t.Final = (
 
 
 def stages(*, full: bool) -> list[Stage]:
-    faults = pytest("faults", "-n", "2", "tests/faults", environment=FAULTS if full else {})
+    faults = pytest(
+        "faults", "-n", "2", "tests/faults", environment=FAULTS if full else {}, timeout=3600 if full else 300
+    )
     scenarios = [molecule("postgresql_hardening", "debian12")]
     if full:
-        scenarios += [molecule("postgresql_hardening", host) for host in ("debian13", "debian-testing")]
-        scenarios += [molecule("host_hardening", "debian12")]
+        scenarios += [molecule("postgresql_hardening", host) for host in OTHER_PLATFORMS]
+        scenarios += [molecule("host_hardening", "debian12"), molecule("postgresql_transition", "debian12")]
     gate = [
         Stage("lint", 6, LINT),
         Stage(
@@ -124,11 +145,21 @@ def stages(*, full: bool) -> list[Stage]:
         Stage("unit", 6, (pytest("unit", "-n", "2", "tests/unit"), OLD_PYTHON_TESTS)),
         Stage("package", 4, (pytest("package", "tests/package"),)),
         Stage("integration", 10, (pytest("integration", "-n", "2", "tests/integration"),)),
-        Stage("faults", 120 if full else 6, (faults,)),
+        Stage("faults", 120 if full else 8, (faults,), images=full),
         Stage("molecule", 15 * len(scenarios), tuple(scenarios), images=True),
         Stage("lab", 10, LAB, images=True),
     ]
-    return [*gate, Stage("browser", 10, (pytest("browser", "tests/browser"),))] if full else gate
+    if not full:
+        return gate
+    others = [on_platform("integration", host, "-n", "2", "tests/integration") for host in OTHER_PLATFORMS]
+    of_a_host = [f"tests/faults/test_{what}_faults.py" for what in ("packet_filter", "service_sandbox")]
+    others.append(on_platform("faults of a host", "debian13", *of_a_host))
+    return [
+        *gate,
+        Stage("platforms", 60, tuple(others), images=True),
+        Stage("control-host", 25, (pytest("ansible-core releases", "tests/control_host"),), images=True),
+        Stage("browser", 10, (pytest("browser", "tests/browser"),)),
+    ]
 
 
 def read_results(pattern: str) -> Count:
@@ -224,8 +255,8 @@ def build_images(chosen: t.Sequence[Stage]) -> subprocess.Popen[bytes] | None:
         )
 
 
-def run_stages(chosen: t.Sequence[Stage]) -> tuple[Count, list[str]]:
-    """The sum, and a table of what ran."""
+def run_stages(chosen: t.Sequence[Stage], *, after_each: t.Callable[[Stage, Count, float], None]) -> Count:
+    """The sum, and a table on the terminal. ``after_each`` is told a stage's count and seconds when it ends."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     total, failures, table = Count(), list[str](), list[str]()
     images = build_images(chosen)
@@ -235,40 +266,52 @@ def run_stages(chosen: t.Sequence[Stage]) -> tuple[Count, list[str]]:
         if stage.images and images is not None and images.wait():
             say(f"base image: failed, see {LOGS / 'images.log'}")
         count = run_stage(stage, failures)
+        seconds = time.monotonic() - started
         total.add(count)
-        table.append(f"{stage.name:<12} {time.monotonic() - started:>6.0f} s   {count}")
+        table.append(f"{stage.name:<12} {seconds:>6.0f} s   {count}")
         say(f"==> {table[-1]}")
+        after_each(stage, count, seconds)
     if images is not None:
         images.wait()
     say("\n" + "\n".join([*table, *(f"FAILED {line}" for line in failures)]))
-    return total, table
+    return total
 
 
-def write_page(total: Count, table: t.Sequence[str]) -> None:
+def merged_page(page: str, stage: str, row: str, *, order: t.Sequence[str]) -> str:
+    """The page with a new line for a stage that ran, in the order of stages; the others keep theirs."""
+    lines = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("| ")}
+    lines[stage] = row
+    return PAGE_HEAD + "".join(f"{lines[name]}\n" for name in order if name in lines)
+
+
+def write_page(stage: Stage, count: Count, seconds: float) -> None:
     day = datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat()
-    host = f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
-    lines = "\n".join(table)
-    PAGE.write_text(f"{NEWEST_RESULT}\n{day}, {host}: {total}.\n\n```text\n{lines}\n```\n", encoding="utf-8")
+    commit = answer(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]).strip()
+    row = f"| {stage.name} | {day} | {commit} | {seconds:.0f} | {count} |"
+    present = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    order = [one.name for one in stages(full=True)]
+    PAGE.write_text(merged_page(present, stage.name, row, order=order), encoding="utf-8")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="+", metavar="test|test-full|STAGE")
     what = parser.parse_args().what
-    full = what == ["test-full"]
-    known = stages(full=full or "browser" in what)
-    chosen = known if what in (["test"], ["test-full"]) else [stage for stage in known if stage.name in what]
-    if not chosen:
-        parser.error(f"stages are: {', '.join(stage.name for stage in stages(full=True))}")
+    full = what[0] == "test-full"
+    names = [name for name in what if name not in ("test", "test-full")]
+    chosen = [stage for stage in stages(full=full) if not names or stage.name in names]
+    if unknown := set(names) - {stage.name for stage in chosen}:
+        known = ", ".join(stage.name for stage in stages(full=True))
+        parser.error(
+            f"no stage {', '.join(sorted(unknown))}; there are {known}, the last ones with test-full before them"
+        )
     started = time.monotonic()
     try:
-        set_up(full=full or "browser" in what)
+        set_up(full=full)
     except StepFailed as error:
         say(f"{error}\n{Count(failed=1)}")
         return 1
-    total, table = run_stages(chosen)
-    if full:
-        write_page(total, table)
+    total = run_stages(chosen, after_each=write_page if full else lambda *dummy: None)
     say(f"took {(time.monotonic() - started) / 60:.1f} min\n{total}")
     return 1 if total.failed else 0
 

@@ -16,110 +16,11 @@ description:
   - A run that was interrupted in between leaves a journal on the host. The next run finds it and puts the former files
     back before it looks, in check mode too, because it might not get in otherwise.
   - Rules that an earlier one covers, and rules that can match nobody, are reported as warnings.
-options:
-  rules:
-    description: All rules, from top to bottom. The first that matches a login decides.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      type:
-        description: The connections the rule is for.
-        type: str
-        required: true
-        choices: [local, host, hostssl, hostnossl, hostgssenc, hostnogssenc]
-      databases:
-        description:
-          - Databases, or the key words V(all), V(sameuser), V(samerole), V(replication). A name in double quotes is
-            always a name. From PostgreSQL 16 on, what begins with a slash is a regular expression.
-        type: list
-        elements: str
-        default: [all]
-      users:
-        description: Roles, V(all), or V(+group) for all members of a role.
-        type: list
-        elements: str
-        default: [all]
-      address:
-        description:
-          - A network in CIDR form, a host name, V(all), V(samehost) or V(samenet). Not with O(rules[].type=local).
-        type: str
-      method:
-        description:
-          - How the login is authenticated. V(trust), V(password) and V(md5) are weak and need a O(rules[].reason).
-        type: str
-        required: true
-      options:
-        description: Options of the method, such as C(map) or C(clientcert).
-        type: dict
-        default: {}
-      secret_options:
-        description: Options that hold a secret, such as C(ldapbindpasswd). They are shown nowhere.
-        type: dict
-        default: {}
-      comment:
-        description: Text that is written above the rule.
-        type: str
-      reason:
-        description: Why a weak method is used. It is written above the rule.
-        type: str
-  ident_mappings:
-    description: All mappings of C(pg_ident.conf). Without this option that file is left alone.
-    type: list
-    elements: dict
-    suboptions:
-      map:
-        description: Name of the map.
-        type: str
-        required: true
-      system_user:
-        description:
-          - Account of the operating system or name in a certificate; a regular expression if it begins with a slash.
-        type: str
-        required: true
-      database_user:
-        description: The role that it may log in as.
-        type: str
-        required: true
-      comment:
-        description: Text that is written above the mapping.
-        type: str
-  must_admit:
-    description:
-      - Further logins that the rules have to admit; otherwise they are refused. The login of this module is always one.
-      - Only rules with plain names, V(all), V(sameuser) and networks count.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      user:
-        description: The role.
-        type: str
-        required: true
-      database:
-        description: The database.
-        type: str
-        required: true
-      connection:
-        description: How it connects.
-        type: str
-        choices: [local, ssl, gss, plain]
-        default: ssl
-      address:
-        description: Where it comes from. Needed unless O(must_admit[].connection=local).
-        type: str
-  journal_directory:
-    description: Folder on the host where an interrupted run leaves word for the next one.
-    type: path
-    default: /var/lib/bulwark
-  reload_timeout:
-    description: Seconds to wait until the server has taken up a reload.
-    type: float
-    default: 10
 extends_documentation_fragment:
   - bulwark.database._attributes
   - bulwark.database._attributes.actiongroup_postgresql
   - bulwark.database._postgresql_connection
+  - bulwark.database._postgresql_hba_options
 notes:
   - The module has to run on the database host, as root or as the server's own account.
 author:
@@ -196,44 +97,15 @@ from ansible_collections.bulwark.database.plugins.module_utils._module.postgresq
     connection_options,
     connection_settings,
 )
-from ansible_collections.bulwark.database.plugins.module_utils._module.postgresql_hba import open_subject
+from ansible_collections.bulwark.database.plugins.module_utils._module.postgresql_hba import (
+    hba_options,
+    open_subject,
+)
 from ansible_collections.bulwark.database.plugins.module_utils._module.runner import run
-
-KINDS = ["local", "host", "hostssl", "hostnossl", "hostgssenc", "hostnogssenc"]
-RULE = {
-    "type": {"type": "str", "required": True, "choices": KINDS},
-    "databases": {"type": "list", "elements": "str", "default": ["all"]},
-    "users": {"type": "list", "elements": "str", "default": ["all"]},
-    "address": {"type": "str"},
-    "method": {"type": "str", "required": True},
-    "options": {"type": "dict", "default": {}},
-    "secret_options": {"type": "dict", "default": {}, "no_log": True},
-    "comment": {"type": "str"},
-    "reason": {"type": "str"},
-}
-MAPPING = {
-    "map": {"type": "str", "required": True},
-    "system_user": {"type": "str", "required": True},
-    "database_user": {"type": "str", "required": True},
-    "comment": {"type": "str"},
-}
-LOGIN = {
-    "user": {"type": "str", "required": True},
-    "database": {"type": "str", "required": True},
-    "connection": {"type": "str", "choices": ["local", "ssl", "gss", "plain"], "default": "ssl"},
-    "address": {"type": "str"},
-}
-OPTIONS = {
-    "rules": {"type": "list", "elements": "dict", "required": True, "options": RULE},
-    "ident_mappings": {"type": "list", "elements": "dict", "options": MAPPING},
-    "must_admit": {"type": "list", "elements": "dict", "default": [], "options": LOGIN},
-    "journal_directory": {"type": "path", "default": "/var/lib/bulwark"},
-    "reload_timeout": {"type": "float", "default": 10},
-}
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**connection_options(), **OPTIONS}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={**connection_options(), **hba_options()}, supports_check_mode=True)
     run(module, lambda: open_subject(connection_settings(module.params), module.params))
 
 

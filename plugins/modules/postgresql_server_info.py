@@ -80,6 +80,9 @@ server:
       description: Roles that can log in, without superusers.
       type: list
       elements: str
+    tls_files_loaded:
+      description: Whether the server has read its TLS files since they were last written.
+      type: bool
     writable_paths:
       description: Folders that the server has to write, links resolved.
       type: list

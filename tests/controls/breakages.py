@@ -13,7 +13,7 @@ import typing as t
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """Broken by ALTER SYSTEM and a restart; mended by postgresql_settings with the baseline of the level.
+    """Broken in postgresql.auto.conf and by a restart; mended by postgresql_settings with the baseline of the level.
 
     :param mend: values that the baseline leaves to the role or the user.
     :param minimum: oldest server (server_version_num) that has the parameter.

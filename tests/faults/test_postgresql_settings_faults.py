@@ -79,6 +79,39 @@ def test_a_full_or_read_only_disk_leaves_the_old_configuration(
     assert_finished(server, persist="include_file")
 
 
+def test_a_full_disk_under_the_data_leaves_the_old_configuration(
+    short_directory: Path, template_server: PrivateServer
+) -> None:
+    """ALTER SYSTEM writes beside the data; the server itself needs room there, too."""
+    folder = short_directory / "small"
+    folder.mkdir()
+    with mounted(folder, "size=160m"):
+        server = PrivateServer(folder / "server")
+        server.copy_of(template_server)
+        server.start()
+        server.psql("SELECT 1")  # the first session of a server writes files that later ones need
+        try:
+            with fill(folder):
+                with pytest.raises(BulwarkError, match="No space left"):
+                    declare(server)
+                assert server.psql("SHOW work_mem") == "4MB"
+                assert "work_mem" not in (server.data / "postgresql.auto.conf").read_text(encoding="utf-8")
+            assert server.restart(check=False)
+            assert_finished(server)
+        finally:
+            server.stop("immediate")
+
+
+@contextlib.contextmanager
+def fill(folder: Path) -> t.Iterator[None]:
+    filler = folder / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as stream:
+        while stream.write(b"x" * 4096):
+            pass
+    yield
+    filler.unlink()
+
+
 @contextlib.contextmanager
 def mounted(folder: Path, flags: str) -> t.Iterator[None]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", flags, "tmpfs", str(folder)], check=True)

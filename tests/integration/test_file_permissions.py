@@ -477,7 +477,7 @@ def test_what_is_swapped_for_a_link_while_mending_runs_is_never_touched(tree: Pa
     with attacked(attacks), untouched(outside):
         seen = 0
         until = time.monotonic() + 3
-        while time.monotonic() < until:
+        while time.monotonic() < until or (seen <= 10 and time.monotonic() < until + 60):  # slow machines take longer
             found = survey(private(tree))
             seen += found.count
             mend(found)

@@ -36,3 +36,12 @@ def test_what_waits_and_who_is_open_to_everybody_is_named(server: PrivateServer)
     assert found["pending_restart"] == ("shared_buffers",)
     assert found["databases_open_to_public"] == ("open", "postgres", "template1")
     assert found["login_roles"] == ("app",)
+
+
+def test_a_certificate_that_no_reload_has_followed_is_seen(server: PrivateServer) -> None:
+    assert gather(server.connection)["server"]["tls_files_loaded"]
+    certificate = server.data / "server.crt"
+    certificate.write_text("a new one", encoding="ascii")
+    assert not gather(server.connection)["server"]["tls_files_loaded"]
+    server.psql("SELECT pg_reload_conf(), pg_sleep(0.3)")
+    assert gather(server.connection)["server"]["tls_files_loaded"]

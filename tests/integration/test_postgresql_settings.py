@@ -119,7 +119,7 @@ def test_the_include_file_wins_over_what_alter_system_left(server: PrivateServer
     assert outcome.result["persisted_in"] == str(server.data / "conf.d" / "bulwark.conf")
     assert server.psql("SHOW work_mem; SHOW temp_buffers") == "16MB\n9MB"
     assert "work_mem" not in (server.data / "postgresql.auto.conf").read_text()
-    assert (server.data / "conf.d" / "bulwark.conf").stat().st_mode & 0o777 == 0o640
+    assert (server.data / "conf.d" / "bulwark.conf").stat().st_mode & 0o777 == 0o600
     declare(server, persist="include_file", settings={"temp_buffers": "10MB"})
     assert server.psql("SHOW work_mem; SHOW temp_buffers") == "16MB\n10MB"
     assert not declare(server, persist="include_file", settings={"work_mem": "16MB"}).plan

@@ -39,6 +39,7 @@ TABLESPACES_QUERY: t.Final = (
     " WHERE location <> '' ORDER BY location"
 )
 PENDING_QUERY: t.Final = "SELECT name FROM pg_catalog.pg_settings WHERE pending_restart ORDER BY name"
+LOAD_TIME_QUERY: t.Final = "SELECT extract(epoch FROM pg_catalog.pg_conf_load_time())::float8"
 BINARIES_QUERY: t.Final = "SELECT setting FROM pg_catalog.pg_config WHERE name = 'BINDIR'"
 
 # A null datacl means the built-in default: PUBLIC may connect and make temporary tables.

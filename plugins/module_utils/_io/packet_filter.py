@@ -101,6 +101,16 @@ def save_rollback(restore_text: str) -> None:
     _write(_ROLLBACK_FILE, restore_text, mode=0o600)
 
 
+def roll_back() -> None:
+    """Put the former rules back now. Raises ApplyFailed."""
+    done = run_command(ROLLBACK_COMMAND)
+    if not done.succeeded:
+        raise ApplyFailed(
+            f"can't put the former rules back: {done.complaint}",
+            "Wait until their timer has gone off, then run it again",
+        )
+
+
 def read_text(path: str) -> str | None:
     content = read_file(path)
     return None if content is None else content.data.decode("utf-8", "replace")

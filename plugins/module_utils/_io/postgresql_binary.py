@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
-import tempfile
 import typing as t
 
 from .._core.options_file import quote_value
+from .private_folder import private_folder
 from .server_owner import process_identity
 
 _COMPLAINT = re.compile(r'(?:LOG|FATAL|DETAIL):  (?!configuration file)(.*?)(?: in file ".*" line \d+)?$')
@@ -32,8 +31,7 @@ def value_complaints(
     identity = process_identity(data_directory)
     if identity is None or not os.access(binary, os.X_OK):
         return None
-    directory = tempfile.mkdtemp(prefix="bulwark-")
-    try:
+    with private_folder(identity) as directory:
         _write_configuration(directory, values, identity)
         done = subprocess.run(
             [binary, "-D", directory, "-C", "port"],
@@ -46,8 +44,6 @@ def value_complaints(
             env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"},
             **identity,
         )
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
     if done.returncode == 0:
         return []
     found = [match.group(1) for match in map(_COMPLAINT.search, done.stderr.splitlines()) if match]
@@ -61,4 +57,3 @@ def _write_configuration(directory: str, values: t.Mapping[str, str], identity: 
         stream.write(text)
     if identity:
         os.chown(path, identity["user"], identity["group"])
-        os.chown(directory, identity["user"], identity["group"])

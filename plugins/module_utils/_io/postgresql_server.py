@@ -7,14 +7,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pwd
+import typing as t
 
 from .._core.errors import ObservationFailed
 from .._dialects import postgresql_server as dialect
 from .postgresql import Session
 from .processes import open_files, process_unit
+
+_TLS_FILES: t.Final = ("ssl_ca_file", "ssl_cert_file", "ssl_crl_file", "ssl_key_file")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +28,7 @@ class ServerLocation:
     :param settings: paths and port as the server says them; relative paths made absolute.
     :param os_user: owner of the data directory, the account that the server runs as.
     :param process_id: of the postmaster; None when it can't be read.
+    :param tls_files_loaded: the server has read its TLS files since they were last written; True where nobody can ask.
     :param output_file: the file that standard error goes to (Debian's log without a collector); empty without one.
     :param unit: the systemd unit that the postmaster runs in; an empty string without one.
     """
@@ -39,6 +44,7 @@ class ServerLocation:
     pending_restart: tuple[str, ...]
     databases_open_to_public: tuple[str, ...]
     login_roles: tuple[str, ...]
+    tls_files_loaded: bool = True
 
     @property
     def writable_paths(self) -> list[str]:
@@ -56,7 +62,7 @@ def locate(session: Session) -> ServerLocation:
     """Ask the server and its process. Raises ObservationFailed where the server runs on another host."""
     settings: dict[str, str] = dict(session.rows(dialect.SETTINGS_QUERY, [list(dialect.SETTINGS)]))
     data = settings["data_directory"]
-    for name in ("log_directory", "ssl_ca_file", "ssl_cert_file", "ssl_crl_file", "ssl_key_file"):
+    for name in ("log_directory", *_TLS_FILES):
         if settings[name]:
             settings[name] = os.path.join(data, settings[name])
     process_id = _process_id(data)
@@ -70,9 +76,19 @@ def locate(session: Session) -> ServerLocation:
         output_file=_output_file(process_id) if process_id else "",
         tablespaces=_names(session, dialect.TABLESPACES_QUERY),
         pending_restart=_names(session, dialect.PENDING_QUERY),
+        tls_files_loaded=session.value(dialect.LOAD_TIME_QUERY) >= _last_changed(settings[name] for name in _TLS_FILES),
         databases_open_to_public=_names(session, dialect.OPEN_TO_PUBLIC_QUERY),
         login_roles=_names(session, dialect.LOGIN_ROLES_QUERY),
     )
+
+
+def _last_changed(paths: t.Iterable[str]) -> float:
+    """Of files that are there, in seconds of the epoch."""
+    found = 0.0
+    for path in filter(None, paths):
+        with contextlib.suppress(OSError):
+            found = max(found, os.stat(path).st_mtime)
+    return found
 
 
 def _names(session: Session, query: str) -> tuple[str, ...]:

@@ -187,8 +187,8 @@ class _Complaints:
     def _drain(self, stream: t.IO[bytes]) -> None:
         for line in stream:
             text = line.decode("utf-8", "backslashreplace").strip()
-            # A live tree: what goes away while it is looked at needs no mending.
-            if not text.endswith("No such file or directory"):
+            # A live tree: what goes away while it is looked at, or is exchanged, is not what was to be mended.
+            if not text.endswith(("No such file or directory", "Not a directory")):
                 self._count += 1
                 self._lines = [*self._lines, text][:3]
 

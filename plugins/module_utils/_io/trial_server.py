@@ -15,12 +15,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
 import typing as t
 
+from .private_folder import private_folder
 from .server_owner import process_identity
 
 # What has to differ from the real server, so that the two don't meet; what has nothing to do with starting; and what
@@ -31,6 +30,7 @@ _KEPT_APART: t.Final = {
     "lc_messages": "C",
     "listen_addresses": "",
     "log_destination": "stderr",
+    "log_error_verbosity": "default",
     "log_min_messages": "warning",
     "logging_collector": "off",
     "restore_command": "",
@@ -63,7 +63,6 @@ class TrialServer:
         self._bin_directory, self._identity = bin_directory, identity
 
     def create(self, real_data_directory: str) -> None:
-        self._give_away(self._root)
         self._make_folder(self._data)
         with os.scandir(real_data_directory) as entries:
             for entry in entries:
@@ -140,10 +139,7 @@ def trial_server(*, data_directory: str, bin_directory: str) -> t.Iterator[Trial
     if identity is None or not os.access(f"{bin_directory}/postgres", os.X_OK):
         yield None
         return
-    root = tempfile.mkdtemp(prefix="bulwark-")
-    try:
+    with private_folder(identity) as root:
         server = TrialServer(root, bin_directory, identity)
         server.create(data_directory)
         yield server
-    finally:
-        shutil.rmtree(root, ignore_errors=True)

@@ -94,15 +94,16 @@ class LiveFilter(_Filter):
         return plan_live(self.rules, observed, accepted=self.accepted)
 
     def apply(self, plan: Plan, observed: FilterState) -> None:  # noqa: ARG002 (the interface of subjects)
-        if not observed.pending:
-            # What was never confirmed is not what to go back to: with a rollback pending, its file stays.
+        if observed.pending:
+            # What was never confirmed is not what to go back to, nor may it stay while its timer is armed anew.
+            io.roll_back()
+        else:
             io.save_rollback(render_restore(observed.in_force))
         arm_timer(io.ROLLBACK_TIMER, io.ROLLBACK_COMMAND, seconds=self.rollback_after)
         try:
             io.load_rules(self.text)
         except ApplyFailed:
-            if not observed.pending:
-                cancel_timer(io.ROLLBACK_TIMER)
+            cancel_timer(io.ROLLBACK_TIMER)
             raise
 
 
@@ -136,12 +137,13 @@ class AbsentFilter(_Filter):
         return plan_absent(observed, rules_path=io.RULES_FILE, unit=io.UNIT)
 
     def apply(self, plan: Plan, observed: FilterState) -> None:  # noqa: ARG002 (the interface of subjects)
+        # First of all: without the timer nobody would take back rules that were never confirmed.
+        io.load_rules(render_restore(None))
         cancel_timer(io.ROLLBACK_TIMER)
         if observed.units[0] is not None:
             disable_units([io.UNIT])
         io.delete_files()
         reload_manager()
-        io.load_rules(render_restore(None))
 
 
 def subject(options: t.Mapping[str, t.Any]) -> LiveFilter | PersistentFilter | AbsentFilter:

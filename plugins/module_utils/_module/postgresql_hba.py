@@ -27,14 +27,62 @@ from .._io.postgresql_hba import HbaFiles, ObservedHba, observe_hba, open_hba_se
 _NOT_LOADED: t.Final = "changed since the server last read it"
 
 
+_KINDS: t.Final = ["local", "host", "hostssl", "hostnossl", "hostgssenc", "hostnogssenc"]
+_RULE: t.Final = {
+    "type": {"type": "str", "required": True, "choices": _KINDS},
+    "databases": {"type": "list", "elements": "str", "default": ["all"]},
+    "users": {"type": "list", "elements": "str", "default": ["all"]},
+    "address": {"type": "str"},
+    "method": {"type": "str", "required": True},
+    "options": {"type": "dict", "default": {}},
+    "secret_options": {"type": "dict", "default": {}, "no_log": True},
+    "comment": {"type": "str"},
+    "reason": {"type": "str"},
+}
+_MAPPING: t.Final = {
+    "map": {"type": "str", "required": True},
+    "system_user": {"type": "str", "required": True},
+    "database_user": {"type": "str", "required": True},
+    "comment": {"type": "str"},
+}
+_LOGIN: t.Final = {
+    "user": {"type": "str", "required": True},
+    "database": {"type": "str", "required": True},
+    "connection": {"type": "str", "choices": ["local", "ssl", "gss", "plain"], "default": "ssl"},
+    "address": {"type": "str"},
+}
+
+
+def hba_options() -> dict[str, dict[str, t.Any]]:
+    """The module's own options; kept in step with their documentation by sanity tests."""
+    return {
+        "rules": {"type": "list", "elements": "dict", "required": True, "options": _RULE},
+        "ident_mappings": {"type": "list", "elements": "dict", "options": _MAPPING},
+        "must_admit": {"type": "list", "elements": "dict", "default": [], "options": _LOGIN},
+        "journal_directory": {"type": "path", "default": "/var/lib/bulwark"},
+        "reload_timeout": {"type": "float", "default": 10},
+    }
+
+
 class PostgreSQLHba:
     """pg_hba.conf, and pg_ident.conf if mappings are declared.
 
     :param options: the module's parameters.
+    :param coming_roles: roles that will be there by the time the rules count; ``tls_is_coming``: so will TLS.
     """
 
-    def __init__(self, session: Session, connection: ConnectionSettings, options: t.Mapping[str, t.Any]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        connection: ConnectionSettings,
+        options: t.Mapping[str, t.Any],
+        *,
+        coming_roles: t.Collection[str] = (),
+        tls_is_coming: bool = False,
+    ) -> None:
         self._options = options
+        self._coming_roles = coming_roles
+        self._tls_is_coming = tls_is_coming
         self._session = session
         self._grammar = grammar = PostgreSQLHbaGrammar(session.version)
         self._rules = declared_rules(options["rules"], grammar)
@@ -64,7 +112,12 @@ class PostgreSQLHba:
             try_files(facts, rules=self._rules_text, mappings=mappings)
         elif not observed.loaded:
             changes = [Change(facts.hba_file, _NOT_LOADED, "loaded", activation=RELOAD)]
-        never = rules_that_never_match(self._rules, ssl=facts.ssl, roles=facts.roles, databases=facts.databases)
+        never = rules_that_never_match(
+            self._rules,
+            ssl=facts.ssl or self._tls_is_coming,
+            roles=[*facts.roles, *self._coming_roles],
+            databases=facts.databases,
+        )
         return Plan(tuple(changes), (*self._dropped_includes(observed), *shadowed_rules(self._rules), *never))
 
     def _dropped_includes(self, observed: ObservedHba) -> t.Iterator[str]:

@@ -18,7 +18,7 @@ from .._core.observed_roles import ObservedRoles
 from .._core.password_rules import SHORTEST_ALLOWED_MINIMUM, PasswordRules
 from .._core.plan import Plan
 from .._core.privilege_declaration import parse_databases
-from .._core.role_declaration import ATTRIBUTES, parse_roles
+from .._core.role_declaration import ABSENT, ATTRIBUTES, parse_roles
 from .._core.role_graph import FORMATS, render
 from .._core.role_hierarchy import RolesPlan, hierarchy_graph, plan_hierarchy
 from .._core.scram import DEFAULT_ITERATIONS
@@ -130,6 +130,11 @@ class PostgreSQLRoles:
         self._declaration = read_declaration(options, self._dialect)
         self._server = RolesServer(session, self._dialect, lock_seconds=options["lock_timeout"])
 
+    @property
+    def names(self) -> list[str]:
+        """Of the roles that are declared to be there."""
+        return [role.name for role in self._declaration.roles if role.state != ABSENT]
+
     def observe(self) -> ObservedRoles:
         return self._server.observe(self._declaration)
 
@@ -151,12 +156,12 @@ class PostgreSQLRoles:
 
 @contextlib.contextmanager
 def open_subject(connection: ConnectionSettings, options: t.Mapping[str, t.Any]) -> t.Iterator[PostgreSQLRoles]:
-    with _no_garbage_collection(), open_session(connection) as session:
+    with no_garbage_collection(), open_session(connection) as session:
         yield PostgreSQLRoles(session, options)
 
 
 @contextlib.contextmanager
-def _no_garbage_collection() -> t.Iterator[None]:
+def no_garbage_collection() -> t.Iterator[None]:
     """A large plan is a hundred thousand small tuples, none of them garbage; looking through them again and again takes
     a third of the time. Reference counting goes on, so only cycles wait."""
     was_enabled = gc.isenabled()

@@ -33,6 +33,19 @@ from .._io.postgresql_trial import missing_tls_files, start_complaint
 _PRELOAD: t.Final = "shared_preload_libraries"
 
 
+def settings_options() -> dict[str, dict[str, t.Any]]:
+    """The module's own options; kept in step with their documentation by sanity tests."""
+    return {
+        "settings": {"type": "dict", "default": {}},
+        "level": {"type": "str", "choices": ["essential", "strict"]},
+        "log_policy": {"type": "str", "choices": ["privacy", "forensic"], "default": "privacy"},
+        "preload_libraries": {"type": "list", "elements": "str", "default": []},
+        "persist": {"type": "str", "choices": ["auto", "alter_system", "include_file"], "default": "auto"},
+        "include_file": {"type": "path"},
+        "reload_timeout": {"type": "float", "default": 10},
+    }
+
+
 class PostgreSQLSettings:
     """A whole set of parameters of one server.
 
@@ -50,6 +63,9 @@ class PostgreSQLSettings:
         if _PRELOAD not in {str(name).lower() for name in options["settings"]}:
             # The baseline wants libraries among those that are there; the user's own value is the whole list.
             self._additions += split_list(self._declared.pop(_PRELOAD, None) or "")
+
+    def declares(self, name: str, value: str) -> bool:
+        return self._declared.get(name) == value
 
     def observe(self) -> ServerSettings:
         return edge.observe_settings(

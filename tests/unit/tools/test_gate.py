@@ -73,3 +73,12 @@ def test_an_inventory_of_the_users_own_is_taken_instead_of_the_lab() -> None:
     assert words[1:3] == ["-i", "mine.yml"]
     assert words[4:] == ["--limit", "db1", "--check", "--diff", "-v", "--diff"]
     assert "--check" not in playbook.command("harden.yml", {"CHECK": "0"})
+
+
+def test_a_stage_that_ran_alone_gets_a_new_line_and_the_others_keep_theirs() -> None:
+    order = ("lint", "unit", "browser")
+    page = ""
+    for stage, text in (("browser", "old"), ("lint", "first"), ("browser", "new")):
+        page = gate.merged_page(page, stage, f"| {stage} | {text} |", order=order)
+    assert page.splitlines()[-2:] == ["| lint | first |", "| browser | new |"]
+    assert page.startswith(gate.PAGE_HEAD)
