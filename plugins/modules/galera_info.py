@@ -150,7 +150,9 @@ galera:
           description: Where clients reach the node, as it says.
           type: str
     state:
-      description: The node's own state, such as V(Synced), V(Donor/Desynced), V(Joiner), V(Joined) or V(Initialized).
+      description:
+        - The node's own state, such as V(Synced), V(Donor/Desynced), V(Joiner), V(Joined) or V(Initialized).
+        - V(unknown) while RV(galera.replicates) is false. The server then hides its identifier and votes, too.
       type: str
       sample: Synced
     ready:
@@ -169,7 +171,9 @@ galera:
       description: Whether the node was desynced by hand (C(wsrep_desync)).
       type: bool
     donor:
-      description: Whether the node is giving a state transfer to another one.
+      description:
+        - Whether the node is giving a state transfer to another one. One that stands still by a global read lock, as
+          backups take it, looks the same.
       type: bool
     flow_control_active:
       description: Whether writes are held back at this moment, because a node lags behind.
@@ -182,7 +186,7 @@ galera:
       description: Write sets that wait to be applied.
       type: int
     receive_limit:
-      description: Length of the receive queue at which the node asks the others to hold back (C(gcs.fc_limit)).
+      description: Length of the receive queue from which on the node may ask the others to hold back (C(gcs.fc_limit)).
       type: int
       sample: 16
     send_queue:
@@ -258,7 +262,7 @@ galera:
       description: What speaks against it, each a sentence; empty where RV(galera.may_stop) is true.
       type: list
       elements: str
-      sample: ["db2 is giving a state transfer to another node"]
+      sample: ["the cluster has 2 of 3 nodes"]
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -1,12 +1,13 @@
 # Copyright (c) 2026, the bulwark.database authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A throwaway Galera cluster: MariaDB servers on loopback with ports of their own, in plaintext as packages leave it."""
+"""A throwaway Galera cluster: MariaDB servers on loopback with ports of their own, in plaintext, stock otherwise."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -66,6 +67,11 @@ class PrivateGaleraNode(PrivateMariaDB):
             f'ist.recv_addr=127.0.0.1:{self.increment_port};{text}"\n',
             encoding="utf-8",
         )
+
+    def begin(self, sql: str) -> subprocess.Popen[str]:
+        """Run SQL and wait for nothing."""
+        command = ["mariadb", "--no-defaults", f"--socket={self.socket}", "--execute", sql]
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True)
 
     @property
     def state(self) -> str:

@@ -20,6 +20,7 @@ from .errors import InvalidDeclaration
 PRIMARY: t.Final = "Primary"
 SYNCED: t.Final = "Synced"
 DONOR: t.Final = "Donor/Desynced"
+UNKNOWN: t.Final = "unknown"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Member:
 class Node:
     """What decides. A node gets a new ``uuid`` each time it joins, so an answer from before a restart is recognised.
 
-    :param replicates: new sessions take part in replication (wsrep_on).
+    :param replicates: new sessions take part in replication (wsrep_on). Where they don't, the server keeps its state,
+        identifier and votes to itself.
     :param status: of the component that the node is in, ``Primary`` or another word.
     :param size: nodes in that component.  :param weight: votes of the node (pc.weight), of ``cluster_weight`` in all.
     :param receive_queue: write sets that wait to be applied; above ``receive_limit`` the node holds the others back.
@@ -70,7 +72,10 @@ class Node:
 
     @property
     def is_donor(self) -> bool:
-        """Gives a state transfer; a node that was desynced by hand is in the same state without giving one."""
+        """Gives a state transfer, or stands still by a global read lock, which looks the same from outside.
+
+        A node that was desynced by hand is in that state, too.
+        """
         return self.state == DONOR and not self.desynced
 
     @property
@@ -140,8 +145,8 @@ def _own_reasons(node: Node) -> t.Iterator[str]:
     if node.desynced:
         yield f"{node.name} is desynced by hand (wsrep_desync=ON)"
     elif node.is_donor:
-        yield f"{node.name} is giving a state transfer to another node"
-    elif node.state != SYNCED:
+        yield f"{node.name} is giving a state transfer to another node, or stands still for a backup"
+    elif node.replicates and node.state != SYNCED:
         yield f"{node.name} is {node.state}, not {SYNCED}"
     if node.is_primary and not node.ready:
         yield f"{node.name} takes no queries (wsrep_ready=OFF)"
@@ -159,7 +164,7 @@ def _quorum_reasons(node: Node, expected_size: int | None) -> t.Iterator[str]:
         yield f"the cluster has {node.size} of {expected_size} nodes"
     if node.size <= 1:
         yield f"{node.name} is the only one left"
-    elif node.is_primary and 2 * (node.cluster_weight - node.weight) <= node.cluster_weight:
+    elif node.is_primary and node.replicates and 2 * (node.cluster_weight - node.weight) <= node.cluster_weight:
         rest = node.cluster_weight - node.weight
         yield f"without {node.name} the rest has {rest} of {node.cluster_weight} votes, which is no quorum"
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .._core.galera import Member, Node
+from .._core.galera import UNKNOWN, Member, Node
 
 STATUS_QUERY: t.Final = "SHOW GLOBAL STATUS LIKE 'wsrep%'"
 VARIABLES_QUERY: t.Final = (
@@ -53,7 +53,7 @@ def read_node(status: Texts, variables: Texts) -> Node:
         size=number(status, "wsrep_cluster_size"),
         weight=number(options, "pc.weight", 1),
         cluster_weight=number(status, "wsrep_cluster_weight"),
-        state=status.get("wsrep_local_state_comment", "Initialized"),
+        state=status.get("wsrep_local_state_comment", UNKNOWN),
         replicates=_is_on(variables.get("wsrep_on", "")),
         ready=_is_on(status.get("wsrep_ready", "")),
         connected=_is_on(status.get("wsrep_connected", "")),
