@@ -50,10 +50,10 @@ class PrivateGaleraNode(PrivateMariaDB):
         wait = f'while [ -e "{self.gate}" ]; do sleep 0.1; done'
         program.write_text(f'#!/bin/sh\n{wait}\nexec {shutil.which("rsync")} "$@"\n', encoding="utf-8")
         program.chmod(0o755)
-        self.set_provider_options(PROVIDER_OPTIONS)
+        self.write_options()
 
-    def set_provider_options(self, text: str) -> None:
-        """Takes effect at the next start."""
+    def write_options(self, provider: str = "") -> None:
+        """Takes effect at the next start; ``provider`` is added to the provider's options."""
         (self.drop_ins / "galera.cnf").write_text(
             "[mariadbd]\n"
             f"skip_networking = OFF\nbind_address = 127.0.0.1\nport = {self.port}\n"
@@ -64,7 +64,7 @@ class PrivateGaleraNode(PrivateMariaDB):
             f"wsrep_node_incoming_address = 127.0.0.1:{self.port}\n"
             f"wsrep_sst_method = rsync\nwsrep_sst_receive_address = 127.0.0.1:{self.transfer_port}\n"
             f'wsrep_provider_options = "base_port={self.group_port};gmcast.listen_addr=tcp://127.0.0.1:{self.group_port};'
-            f'ist.recv_addr=127.0.0.1:{self.increment_port};{text}"\n',
+            f'ist.recv_addr=127.0.0.1:{self.increment_port};{PROVIDER_OPTIONS};{provider}"\n',
             encoding="utf-8",
         )
 
@@ -93,10 +93,10 @@ class PrivateGaleraNode(PrivateMariaDB):
 
 
 class PrivateGalera:
-    """A cluster of ``size`` nodes below ``root``."""
+    """A cluster of ``size`` nodes below ``root``. Two at the same time need other numbers, which ports follow."""
 
-    def __init__(self, root: Path, size: int = 3) -> None:
-        self.nodes = [PrivateGaleraNode(root / f"n{number}", number, self) for number in range(1, size + 1)]
+    def __init__(self, root: Path, size: int = 3, *, first: int = 1) -> None:
+        self.nodes = [PrivateGaleraNode(root / f"n{number}", number, self) for number in range(first, first + size)]
 
     @property
     def addresses(self) -> str:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 import typing as t
 from pathlib import Path
@@ -246,6 +247,48 @@ def test_a_refused_login_is_not_waited_for(galera: PrivateGalera) -> None:
 def test_bad_options_are_refused_before_anything_is_asked(options: dict[str, t.Any]) -> None:
     with pytest.raises(InvalidDeclaration):
         gather(MariaDBConnection(unix_socket="/nowhere.sock"), {**OPTIONS, **options})
+
+
+@pytest.fixture
+def encrypted_node(short_directory: Path, template_mariadb: PrivateMariaDB) -> t.Iterator[PrivateGaleraNode]:
+    """A cluster of one that has TLS between its nodes, stopped; its certificate lasts 30 days."""
+    cluster = PrivateGalera(short_directory / "encrypted", 1, first=4)
+    cluster.create(template_mariadb)
+    node = cluster.nodes[0]
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-subj", "/CN=node4", "-addext", "subjectAltName=DNS:node4", "-days", "30"),
+            *("-keyout", str(node.data / "node.key"), "-out", str(node.data / "node.pem")),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    node.chown(node.data / "node.key", node.data / "node.pem")
+    yield node
+    cluster.destroy()
+
+
+TLS = "socket.ssl=yes;socket.ssl_cert=node.pem;socket.ssl_key=node.key;socket.ssl_ca=node.pem"
+
+
+def test_how_far_replication_is_encrypted_and_how_long_its_certificate_lasts(encrypted_node: PrivateGaleraNode) -> None:
+    node = encrypted_node
+    for options, answer in ((f"{TLS};socket.dynamic=true", "optional"), (TLS, "required")):
+        node.stop()
+        node.write_options(options)
+        node.start_synced("--wsrep-new-cluster")
+        found = ask(node)
+        assert found["replication_tls"] == answer
+    certificate = found["certificate"]
+    assert certificate["path"] == str(node.data / "node.pem")
+    assert (certificate["subject"], certificate["names"], certificate["key_matches"]) == ("CN=node4", ["node4"], True)
+    assert certificate["days_left"] in (29, 30)  # a run over midnight
+    assert (found["size"], found["reasons_against_stopping"]) == (1, ["node4 is the only one left"])
+    (node.data / "node.pem").unlink()
+    found = ask(node)
+    assert found["certificate"] is None
+    assert found["certificate_problem"] == "can't read node.pem: No such file or directory"
 
 
 def test_it_works_through_ansible_with_answers_from_templates(galera: PrivateGalera, tmp_path: Path) -> None:
