@@ -72,10 +72,7 @@ class Node:
 
     @property
     def is_donor(self) -> bool:
-        """Gives a state transfer, or stands still by a global read lock, which looks the same from outside.
-
-        A node that was desynced by hand is in that state, too.
-        """
+        """Gives a state transfer, or stands still by a global read lock: the same state, as is desynced by hand."""
         return self.state == DONOR and not self.desynced
 
     @property
@@ -108,7 +105,8 @@ def _typed(answer: t.Mapping[str, t.Any], name: str, kind: str) -> t.Any:
         value = _TRUTH.get(value.lower())
     if isinstance(value, str) and kind == "int" and value.isdigit():
         value = int(value)
-    if type(value) is not _KINDS[kind]:
+    # A truth value counts as a whole number in Python.
+    if not isinstance(value, _KINDS[kind]) or isinstance(value, bool) is not (kind == "bool"):
         raise InvalidDeclaration(
             f"members: an entry is no answer of galera_info, {name} is {value!r}",
             "Give what it returned as galera on the other nodes",

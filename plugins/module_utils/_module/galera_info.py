@@ -21,7 +21,7 @@ from .._dialects import mariadb_galera as dialect
 from .._io.galera import Answer, ask, replication_certificate
 from .._io.mariadb import LoginFailed, MariaDBConnection, ServerRefused, is_connection_lost, open_session
 
-_PAUSE: t.Final = 0.5
+_PAUSE: t.Final = 0.2
 
 
 def gather(connection: MariaDBConnection, options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
