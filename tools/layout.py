@@ -17,6 +17,7 @@ REPORTS = BUILD / "reports"
 LAB = BUILD / "lab"
 CONTAINERS_CONF = BUILD / "containers.conf"
 MARIADB_PLUGINS = BUILD / "mariadb-plugins"
+MARIADB_TRANSFER = BUILD / "mariadb-transfer"
 REQUIREMENTS = ROOT / "tests" / "requirements.txt"
 
 

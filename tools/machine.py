@@ -62,6 +62,7 @@ REQUIREMENTS = (
     Requirement("mariadb-server-core", "mariadbd", "servers for integration tests"),
     Requirement("mariadb-client-core", "mariadb", "clients for integration tests"),
     Requirement("galera-4", "", "clusters in integration tests"),
+    Requirement("rsync", "rsync", "state transfers of clusters in integration tests"),
     Requirement("python3-pymysql", "", "modules run on this machine in integration tests"),
 )
 FULL_REQUIREMENTS = (

@@ -14,7 +14,7 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from layout import BUILD, CONTAINERS_CONF, LOGS, MARIADB_PLUGINS, REQUIREMENTS, VENV, link_checkout
+from layout import BUILD, CONTAINERS_CONF, LOGS, MARIADB_PLUGINS, MARIADB_TRANSFER, REQUIREMENTS, VENV, link_checkout
 from machine import (
     Machine,
     Requirement,
@@ -92,9 +92,9 @@ def make_environment() -> None:
     stamp.write_text(wanted, encoding="utf-8")
 
 
-def fetch_mariadb_plugins(machine: Machine) -> None:
-    """MariaDB's plugins for integration tests, out of the package that would also start a service."""
-    if not machine.apt or MARIADB_PLUGINS.exists():
+def fetch_mariadb_parts(machine: Machine) -> None:
+    """What integration tests need of the package that would also start a service: plugins, and Galera's scripts."""
+    if not machine.apt or (MARIADB_PLUGINS.exists() and MARIADB_TRANSFER.exists()):
         return
     with tempfile.TemporaryDirectory(prefix="mariadb-", dir=BUILD) as name:
         folder = Path(name)
@@ -103,7 +103,12 @@ def fetch_mariadb_plugins(machine: Machine) -> None:
             "MariaDB's plugins", ["sh", "-c", f"cd {shlex.quote(name)} && {script}"], log=LOGS / "setup-mariadb.log"
         )
         folder.chmod(0o755)
+        for path in (MARIADB_PLUGINS, MARIADB_TRANSFER):
+            shutil.rmtree(path, ignore_errors=True)
         (folder / "usr/lib/mysql/plugin").rename(MARIADB_PLUGINS)
+        MARIADB_TRANSFER.mkdir()
+        for found in (folder / "usr/bin").glob("wsrep_sst_*"):
+            found.rename(MARIADB_TRANSFER / found.name)
 
 
 def configure_engine(machine: Machine) -> None:
@@ -125,7 +130,7 @@ def set_up(*, full: bool = False) -> None:
         say("setup:")
         install_packages(missing)
     make_environment()
-    fetch_mariadb_plugins(machine)
+    fetch_mariadb_parts(machine)
     configure_engine(machine)
     link_checkout()
 

@@ -34,6 +34,7 @@ class PrivateMariaDB:
         self.log = root / "error.log"
         self.options = root / "my.cnf"
         self.drop_ins = root / "conf.d"
+        self.environment: dict[str, str] = {}  # for the server, beside the tests' own
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -93,11 +94,21 @@ class PrivateMariaDB:
         """How it is started, for a module that asks the server's own binary."""
         return ["mariadbd", f"--defaults-file={self.options}", f"--user={ACCOUNT}"]
 
-    def start(self, *, check: bool = True) -> bool:
+    def start(self, *options: str, check: bool = True) -> bool:
         """Start and wait until it answers; with check=False answer whether it did."""
+        self.launch(*options)
+        return self.wait_until_it_answers(check=check)
+
+    def launch(self, *options: str) -> None:
+        """Start and wait for nothing."""
+        quiet = subprocess.DEVNULL
         self._process = subprocess.Popen(
-            self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/"
-        )
+            [*self.command, *options],
+            stdin=quiet, stdout=quiet, stderr=quiet, cwd="/", env={**os.environ, **self.environment},
+        )  # fmt: skip
+
+    def wait_until_it_answers(self, *, check: bool = True) -> bool:
+        assert self._process is not None
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             if self.client("SELECT 1", check=False).returncode == 0:
@@ -107,6 +118,14 @@ class PrivateMariaDB:
         if check:
             raise RuntimeError(f"server did not start: {self.log_text()[-3000:]}")
         return False
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def send_signal(self, how: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(how)
 
     def stop(self, how: int = signal.SIGTERM) -> None:
         if self._process is None:

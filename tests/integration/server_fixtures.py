@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from private_galera import PrivateGalera
 from private_mariadb import PrivateMariaDB
 from private_server import PrivateServer
 
@@ -86,3 +87,19 @@ def shared_mariadb(short_directory: Path, template_mariadb: PrivateMariaDB) -> t
     server.start()
     yield server
     server.destroy()
+
+
+@pytest.fixture(scope="session")
+def galera_cluster(short_directory: Path, template_mariadb: PrivateMariaDB) -> t.Iterator[PrivateGalera]:
+    cluster = PrivateGalera(short_directory / "galera")
+    cluster.create(template_mariadb)
+    cluster.start()
+    yield cluster
+    cluster.destroy()
+
+
+@pytest.fixture
+def galera(galera_cluster: PrivateGalera) -> t.Iterator[PrivateGalera]:
+    """Three nodes in plaintext, Synced. One cluster for all tests, healed behind each: leave no data behind."""
+    yield galera_cluster
+    galera_cluster.heal()

@@ -96,6 +96,20 @@ class ServerRefused(ObservationFailed):
         self.text = text
 
 
+class LoginFailed(MissingRequirement):
+    """There is no way in.
+
+    :ivar is_silence: nobody answered, so that waiting may help; the account was not refused.
+    """
+
+    def __init__(self, number: int, text: str, connection: MariaDBConnection) -> None:
+        super().__init__(
+            f"can't log in to MariaDB at {connection.address} as {connection.user}: {text}",
+            "Is the server running, and does it have this account?",
+        )
+        self.is_silence = number == 0 or number in _CLIENT_ERRORS
+
+
 class Session:
     """One open connection, in autocommit mode and SESSION_SQL_MODE.
 
@@ -170,10 +184,7 @@ def _connect(connection: MariaDBConnection) -> t.Any:
                 **parameters,
             )
     except (pymysql.MySQLError, OSError) as error:
-        raise MissingRequirement(
-            f"can't log in to MariaDB at {connection.address} as {connection.user}: {_parts(error)[1]}",
-            "Is the server running, and does it have this account?",
-        ) from None
+        raise LoginFailed(*_parts(error), connection) from None
 
 
 def is_connection_lost(error: ServerRefused) -> bool:
