@@ -31,7 +31,8 @@ notes:
   - While C(strict_password_validation) is on and a plugin checks passwords, the server takes no hashes. The password
     itself is sent then, by C(SET PASSWORD), which is replicated as a hash, with the session's general and slow query
     log switched off.
-  - The plugin PARSEC of MariaDB 11.6 is known by name only. Accounts that use it are left as they are.
+  - Passwords kept by the plugin C(parsec) of MariaDB 11.6 can't be compared. Such an account is left as it is, unless a
+    password and O(accounts[].password_plugin) are declared.
 extends_documentation_fragment:
   - bulwark.database._attributes
   - bulwark.database._attributes.actiongroup_mariadb

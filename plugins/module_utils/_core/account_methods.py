@@ -20,7 +20,9 @@ UNIX_SOCKET: t.Final = "unix_socket"
 PAM: t.Final = "pam"
 # No password hashes to this: the account is there and nobody gets in by it.
 NOBODY: t.Final = Method(NATIVE, Secret("invalid"))
-_ALL_PASSWORD_PLUGINS = (*PASSWORD_PLUGINS, "mysql_old_password")
+# Stored with a salt, by servers newer than those this module is tried on.
+_SALTED_PLUGINS = ("parsec", "caching_sha2_password")
+_ALL_PASSWORD_PLUGINS = (*PASSWORD_PLUGINS, *_SALTED_PLUGINS, "mysql_old_password")
 
 
 def has_password(method: Method) -> bool:
@@ -37,7 +39,11 @@ def target_methods(desired: DesiredAccount, observed: ObservedAccount | None, id
     present = observed.methods if observed else ()
     methods = list(present)
     if desired.passwordless:
-        methods = [method for method in methods if not (has_password(method) or is_open(method))]
+        methods = [
+            method
+            for method in methods
+            if not (has_password(method) or is_open(method) or method.plugin in _SALTED_PLUGINS)
+        ]
     wanted = wanted_password(desired, observed, identity)
     if wanted:
         methods = [wanted, *(method for method in methods if method.plugin not in _ALL_PASSWORD_PLUGINS)]
@@ -69,6 +75,12 @@ def wanted_password(desired: DesiredAccount, observed: ObservedAccount | None, i
         return Method(str(desired.password_plugin), desired.password_hash)
     if desired.password is None:
         return None
+    salted = [method.plugin for method in observed.methods if method.plugin in _SALTED_PLUGINS] if observed else []
+    if salted and not desired.password_plugin:
+        raise InvalidDeclaration(
+            f"{desired.label} has a password by {salted[0]}, which this module can't compare",
+            "Set update_password to on_create to leave it, or password_plugin to move the account",
+        )
     plugin = desired.password_plugin or _plugin_in_use(observed) or (ED25519 if ED25519 in identity.plugins else NATIVE)
     return Method(plugin, Secret(stored_form(plugin, desired.password.reveal())))
 

@@ -23,8 +23,8 @@ from .secrets import Secret
 class Phase(enum.IntEnum):
     CREATE = 0
     ALTER = 1
-    JOIN = 2
-    GRANT = 3
+    GRANT = 2
+    JOIN = 3
     DEFAULT_ROLE = 4
     REVOKE = 5
     # Revoking on a table takes the same privileges on its columns along, so columns come after it.

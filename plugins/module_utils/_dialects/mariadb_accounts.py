@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from .._core.account_declaration import LIMITS
@@ -70,7 +71,13 @@ def mask_from(names: t.Iterable[str]) -> int:
     return sum(BITS[name] for name in names)
 
 
-def mask_of_set(value: int, elements: t.Sequence[str]) -> int:
+@functools.lru_cache(maxsize=1000)
+def names_of(mask: int) -> tuple[str, ...]:
+    return tuple(name for name in PRIVILEGES if mask & BITS[name])
+
+
+@functools.lru_cache(maxsize=1000)
+def mask_of_set(value: int, elements: tuple[str, ...]) -> int:
     """Bits of ours for a SET column read as a number."""
     return mask_from(name for index, name in enumerate(elements) if value >> index & 1)
 
@@ -118,7 +125,7 @@ class MariaDBAccountsDialect:
 
     def describe(self, mask: int, kind: str) -> str:
         everything = self._masks[kind] & ~self.grant_option
-        named = [name for name in PRIVILEGES if mask & BITS[name] & ~self.grant_option]
+        named = list(names_of(mask & ~self.grant_option))
         if mask & everything == everything and len(named) > 4:
             named = ["ALL"]
         if mask & self.grant_option:
@@ -212,7 +219,7 @@ class MariaDBAccountsDialect:
         steps: list[AccountStep] = [step for change in plan for step in change.payload]
         done: list[Statement | SetPassword] = [step for step in steps if not isinstance(step, PrivilegeStep)]
         grouped: dict[tuple[int, str, str, str], list[str]] = {}
-        for phase, revoke, scope, grantee, text in _joined_columns(self, steps):
+        for phase, revoke, scope, grantee, text in _joined_columns(steps):
             place = self._place(scope)
             key = (phase, "REVOKE" if revoke else "GRANT", text, place)
             grouped.setdefault(key, []).append(self.grantee(grantee))
@@ -220,9 +227,6 @@ class MariaDBAccountsDialect:
             preposition = "FROM" if verb == "REVOKE" else "TO"
             done.append(Statement(phase, f"{verb} {text} ON {place} {preposition} {', '.join(grantees)}"))
         return sorted(done, key=lambda step: step.phase)
-
-    def privilege_text(self, mask: int) -> list[str]:
-        return [name for name in PRIVILEGES if mask & BITS[name]]
 
     @staticmethod
     def _place(scope: Scope) -> str:
@@ -244,15 +248,13 @@ def _method(method: Method) -> str:
     return method.plugin + (f" USING {quote_literal(method.text.reveal())}" if method.text else "")
 
 
-def _joined_columns(
-    dialect: MariaDBAccountsDialect, steps: t.Iterable[AccountStep]
-) -> t.Iterator[tuple[int, bool, Scope, Grantee, str]]:
+def _joined_columns(steps: t.Iterable[AccountStep]) -> t.Iterator[tuple[int, bool, Scope, Grantee, str]]:
     """Privileges as text; all columns of a table that one grantee is given or loses become one text."""
     columns: dict[tuple[int, bool, Scope, Grantee], dict[str, list[str]]] = {}
     for step in steps:
         if not isinstance(step, PrivilegeStep):
             continue
-        names = dialect.privilege_text(step.mask)
+        names = names_of(step.mask)
         if step.scope.kind != COLUMN:
             yield step.phase, step.revoke, step.scope, step.grantee, ", ".join(names)
             continue

@@ -155,8 +155,9 @@ class AccountsServer:
 
     def _read_databases(self, held: _HeldRights) -> None:
         columns = self._dialect.database_columns
+        elements = tuple(columns.values())
         for name, host, database, mask in self._session.rows(queries.database_privileges(list(columns))):
-            bits = mask_of_set(int(mask), list(columns.values()))
+            bits = mask_of_set(int(mask), elements)
             _hold(held, Scope(DATABASE, database), Grantee(name, host), bits)
 
     def _read_objects_privileges(self, held: _HeldRights, databases: list[str]) -> None:

@@ -129,6 +129,18 @@ def test_an_account_that_authenticates_elsewhere_is_not_passwordless() -> None:
     ]
 
 
+def test_a_salted_password_is_not_replaced_unasked() -> None:
+    parsec = ObservedAccount(U, (Method("parsec", Secret("P0/salt/hash")), Method("unix_socket")))
+    observed = server(accounts={U: parsec})
+    entry = {"name": "u", "password": "Good-pass-123"}
+    with pytest.raises(InvalidDeclaration, match="by parsec, which this module can't compare"):
+        plan_account_hierarchy(declare(accounts=[entry]), observed, DIALECT)
+    assert lines(declare(accounts=[{**entry, "update_password": "on_create"}]), observed) == []
+    assert lines(declare(accounts=[{**entry, "password_plugin": "ed25519"}]), observed) == [
+        "account u@localhost: authentication: parsec or unix_socket -> ed25519 or unix_socket"
+    ]
+
+
 def test_what_stands_on_a_table_and_its_columns_is_told_apart() -> None:
     select, insert = BITS["SELECT"], BITS["INSERT"]
     held = {
