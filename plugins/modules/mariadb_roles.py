@@ -23,6 +23,8 @@ notes:
     finishes.
   - On a Galera cluster these statements reach all nodes. Run it on one of them (C(run_once)).
   - Runs on the same server exclude each other, check mode too. A second one waits for O(lock_timeout).
+  - PyMySQL logs in to an account of the plugin C(ed25519) only with PyNaCl (Debian C(python3-nacl)) beside it. A login
+    by C(unix_socket) needs nothing.
   - The module manages privileges, not objects. Tables and routines have to be there; databases may come later.
   - Privileges to be another account's proxy, and methods of authentication besides passwords, C(unix_socket) and PAM
     (such as C(gssapi)), are left as they are.
