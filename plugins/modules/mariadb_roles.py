@@ -216,7 +216,7 @@ options:
             default: database
           names:
             description:
-              - Names of the tables or routines; V(*) in one stands for any characters, V(\*) for an asterisk. A pattern
+              - Names of the tables or routines; V(*) in one stands for any characters, C(\*) for an asterisk. A pattern
                 means what is there now.
             type: list
             elements: str
