@@ -35,6 +35,8 @@ class PrivateMariaDB:
         self.options = root / "my.cnf"
         self.drop_ins = root / "conf.d"
         self.environment: dict[str, str] = {}  # for the server, beside the tests' own
+        # A server that starts deletes the temporary tables it finds: in a shared folder those of its neighbours, too.
+        self.temporary = root / "tmp"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -47,36 +49,42 @@ class PrivateMariaDB:
 
     def create(self) -> None:
         """A stock data directory: root by its socket, anonymous accounts and the database "test"."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        self.root.chmod(0o755)
-        self.chown(self.root)
+        self._make_folders()
         own_account = pwd.getpwuid(os.geteuid()).pw_name
-        subprocess.run(
+        done = subprocess.run(
             [
                 *("mariadb-install-db", "--no-defaults", f"--datadir={self.data}", f"--user={ACCOUNT}"),
                 *("--auth-root-authentication-method=socket", f"--auth-root-socket-user={own_account}"),
                 "--skip-name-resolve",
             ],
-            check=True,
+            check=False,
             capture_output=True,
             text=True,
+            env={**os.environ, "TMPDIR": str(self.temporary)},
         )
+        if done.returncode:
+            raise RuntimeError(f"mariadb-install-db: {done.stdout[-2000:]}{done.stderr[-2000:]}")
         self._write_options()
 
     def copy_of(self, template: PrivateMariaDB) -> None:
         """Start from a template: much faster than a new data directory."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        self.root.chmod(0o755)
-        self.chown(self.root)
+        self._make_folders()
         subprocess.run(["cp", "-a", str(template.data), str(self.data)], check=True)
         self._write_options()
+
+    def _make_folders(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o755)
+        self.temporary.mkdir()
+        self.chown(self.root, self.temporary)
 
     def _write_options(self) -> None:
         """As a distribution lays them out: a main file that reads a folder."""
         self.drop_ins.mkdir()
         self.options.write_text(
             "[mariadbd]\n"
-            f"datadir = {self.data}\nsocket = {self.socket}\nport = {PORT}\nlog_error = {self.log}\n"
+            f"datadir = {self.data}\ntmpdir = {self.temporary}\n"
+            f"socket = {self.socket}\nport = {PORT}\nlog_error = {self.log}\n"
             f"pid_file = {self.root}/mariadbd.pid\nplugin_dir = {PLUGINS}\nskip_networking = ON\n"
             "innodb_flush_log_at_trx_commit = 0\ninnodb_buffer_pool_size = 32M\ninnodb_log_file_size = 8M\n"
             f"!includedir {self.drop_ins}/\n",

@@ -183,6 +183,11 @@ def _connect(connection: MariaDBConnection) -> t.Any:
                 program_name="bulwark.database",
                 **parameters,
             )
+    except RuntimeError as error:  # a library that only this way of authenticating needs, such as PyNaCl for ed25519
+        raise MissingRequirement(
+            f"can't log in to MariaDB at {connection.address} as {connection.user}: {error}",
+            "Install it (Debian python3-nacl), or log in as an account that the socket maps",
+        ) from None
     except (pymysql.MySQLError, OSError) as error:
         raise LoginFailed(*_parts(error), connection) from None
 
