@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
 import typing as t
 from pathlib import Path
 
@@ -263,3 +264,28 @@ def test_provider_options_are_merged_by_key(galera: PrivateMariaDB) -> None:
     running = galera.sql("SELECT @@wsrep_provider_options")
     for text in ("gmcast.segment = 3", "gcache.size = 8M", f"base_port = {PORT + 100}"):
         assert text in running
+
+
+@pytest.mark.skipif(not Path(GALERA).exists(), reason="the package galera-4 is not installed")
+def test_tls_between_nodes_goes_through_the_dynamic_stage_and_ends_waiting_for_nothing(galera: PrivateMariaDB) -> None:
+    certificate, key = galera.root / "node.pem", galera.root / "node.key"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=node"),
+            *("-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    galera.chown(key)
+    files = {"socket.ssl_ca": str(certificate), "socket.ssl_cert": str(certificate), "socket.ssl_key": str(key)}
+    for dynamic in (True, False):
+        settings = {"wsrep_provider_options": {**files, "socket.ssl": True, "socket.dynamic": dynamic}}
+        done = declare(galera, option_file=str(galera.options), settings=settings)
+        (waiting,) = done.result["restart_required"]
+        assert "socket.dynamic=" in waiting["running"]
+        galera.restart()
+        after = declare(galera, option_file=str(galera.options), settings=settings)
+        assert not after.plan
+        assert not after.result["restart_required"]
+        assert f"socket.ssl_key = {key}" in galera.sql("SELECT @@wsrep_provider_options")

@@ -22,6 +22,9 @@ _NOT_SHOWN: t.Final = frozenset(
         *("gcache.encryption", "gcache.encryption_cache_page_size", "gcache.encryption_cache_size"),
     }
 )
+_SHOWN_WHEN_ON: t.Final = frozenset(
+    {"socket.ssl", "socket.ssl_ca", "socket.ssl_cert", "socket.ssl_key", "socket.dynamic"}
+)
 # Tried on Galera 26.4; the provider refuses most others while it runs.
 LIVE_KEYS: t.Final = frozenset({"evs.suspect_timeout", "gcs.fc_limit", "pc.weight"})
 # Actions, not settings: in a file they would act at every start.
@@ -44,8 +47,20 @@ def render(options: t.Mapping[str, str]) -> str:
     return ";".join(f"{key}={value}" for key, value in sorted(options.items()))
 
 
-def same(one: str | None, other: str) -> bool:
-    return one is not None and _TRUTH.get(one.lower(), one) == _TRUTH.get(other.lower(), other)
+def same(one: str, other: str) -> bool:
+    return _TRUTH.get(one.lower(), one.lower()) == _TRUTH.get(other.lower(), other.lower())
+
+
+def is_met_by(running: t.Mapping[str, str], key: str, wanted: str, *, may_be_new: bool) -> bool:
+    """Whether the provider runs with it.
+
+    :param may_be_new: what to think of a key that the provider never shows: it may have come after the start.
+    """
+    if key in running:
+        return same(running[key], wanted)
+    if _TRUTH.get(wanted.lower(), wanted.lower()) == "false":  # what is off is not shown
+        return True
+    return key not in _SHOWN_WHEN_ON and not may_be_new
 
 
 def problems(wanted: t.Mapping[str, str], running: t.Mapping[str, str]) -> t.Iterator[str]:

@@ -318,8 +318,11 @@ def _running(name: str, value: str, observed: ServerOptions) -> str | None:
     """What the server runs with where it is not what is wanted and SET GLOBAL does not change it; else None."""
     variable = observed.variables.get(name)
     if name == provider.NAME:
-        there, wanted = observed.provider, provider.parse(value)
-        differ = {key: there.get(key, "") for key in wanted if not provider.same(there.get(key), wanted[key])}
+        there, new = observed.provider, observed.file_is_newer
+        wanted = provider.parse(value)
+        differ = {
+            key: there.get(key, "") for key in wanted if not provider.is_met_by(there, key, wanted[key], may_be_new=new)
+        }
         return (provider.render(differ) or "''") if there and differ else None
     if name == "log_bin":
         return None if variable is not None and variable.value == "ON" else "OFF"

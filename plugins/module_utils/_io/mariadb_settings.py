@@ -31,6 +31,7 @@ SELECT LOWER(VARIABLE_NAME), GLOBAL_VALUE, VARIABLE_TYPE, VARIABLE_SCOPE, READ_O
        DEFAULT_VALUE, NUMERIC_MIN_VALUE, NUMERIC_MAX_VALUE, NUMERIC_BLOCK_SIZE, ENUM_VALUE_LIST
 FROM information_schema.SYSTEM_VARIABLES
 """
+_CUT_OFF_AT: t.Final = 2048
 _PLUGINS: t.Final = "SELECT LOWER(PLUGIN_NAME), PLUGIN_LIBRARY, LOAD_OPTION FROM information_schema.PLUGINS"
 _FIRST_ARGUMENTS: t.Final = ("--defaults-file=", "--defaults-extra-file=", "--defaults-group-suffix=", "--no-defaults")
 _ENVIRONMENT: t.Final = ("HOME", "MYSQL_HOME", "MYSQL_GROUP_SUFFIX")
@@ -64,7 +65,7 @@ def observe_variables(session: Session) -> dict[str, Variable]:
     return {
         row[0]: Variable(
             name=row[0],
-            value=row[1] or "",
+            value=_whole_value(session, row[0], row[1] or ""),
             kind=row[2],
             scope=row[3],
             read_only=row[4] == "YES",
@@ -77,6 +78,13 @@ def observe_variables(session: Session) -> dict[str, Variable]:
         )
         for row in session.rows(_VARIABLES)
     }
+
+
+def _whole_value(session: Session, name: str, value: str) -> str:
+    """The table cuts values off, wsrep_provider_options with TLS for one; the variable itself does not."""
+    if len(value) < _CUT_OFF_AT:
+        return value
+    return str(session.value(f"SELECT @@GLOBAL.{quote_identifier(name)}"))
 
 
 def _whole(text: str | None) -> int | None:

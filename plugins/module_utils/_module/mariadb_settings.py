@@ -250,6 +250,10 @@ def _text_of(name: str, value: t.Any) -> str:
 
 
 def _provider_text(value: t.Any) -> str:
+    if value is None:
+        raise InvalidDeclaration(
+            f"{provider.NAME} has a key without a value", "Turn it off with false, or give a value"
+        )
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
