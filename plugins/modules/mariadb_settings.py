@@ -55,8 +55,8 @@ extends_documentation_fragment:
   - bulwark.database._attributes.actiongroup_mariadb
   - bulwark.database._mariadb_connection
 notes:
-  - Options that no variable shows, such as C(symbolic_links), are reported in RV(restart_required) whenever the option
-    file is newer than the running server.
+  - For options that no variable shows, such as C(symbolic_links) and secrets, RV(restart_required) compares with
+    RV(previous_file).
 seealso:
   - module: bulwark.database.postgresql_settings
 author:

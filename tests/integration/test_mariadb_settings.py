@@ -184,6 +184,19 @@ def test_the_previous_file_is_the_one_the_server_was_started_with(mariadb: Priva
         assert path.stat().st_mode & 0o777 == 0o640
 
 
+def test_what_no_variable_shows_waits_for_one_restart_only(mariadb: PrivateMariaDB) -> None:
+    hidden: dict[str, t.Any] = {"secret_settings": {"wsrep_sst_auth": "a:b"}}
+    done = declare(mariadb, settings={"symbolic_links": 0}, **hidden)
+    assert [(row["name"], row["running"]) for row in done.result["restart_required"]] == [
+        ("symbolic_links", "(not set)"),
+        ("wsrep_sst_auth", "(not set)"),
+    ]
+    mariadb.restart()
+    done = declare(mariadb, settings={"symbolic_links": 0, "wait_timeout": 600}, **hidden)
+    assert done.plan
+    assert not done.result["restart_required"]
+
+
 def test_files_that_are_not_there_are_refused_when_they_are_needed(mariadb: PrivateMariaDB, tmp_path: Path) -> None:
     assert declare(mariadb, check_mode=True, settings={"ssl_key": "/nowhere/key.pem"}).plan
     with pytest.raises(RefusedForSafety, match=r"ssl_key names /nowhere/key\.pem: no such file"):

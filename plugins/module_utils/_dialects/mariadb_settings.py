@@ -51,7 +51,7 @@ class ServerOptions:
     :param available: plugin libraries in the server's folder for them, without ``.so``.
     :param plugins: the activation of each plugin (ON, FORCE, FORCE_PLUS_PERMANENT) by its name in lower case.
     :param provider: what the loaded wsrep provider shows.
-    :param file_is_newer: the option file was written after the server was started.
+    :param started_with: what the files said when the server was started, if ours was written since; else None.
     """
 
     variables: t.Mapping[str, Variable]
@@ -63,7 +63,7 @@ class ServerOptions:
     available: frozenset[str] = frozenset()
     plugins: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     provider: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
-    file_is_newer: bool = False
+    started_with: t.Mapping[str, str | None] | None = None
 
     def option(self, name: str, *, outside: str = "") -> Option | None:
         """The option that counts: the last one; with ``outside`` the last one of all other files."""
@@ -318,10 +318,13 @@ def _running(name: str, value: str, observed: ServerOptions) -> str | None:
     """What the server runs with where it is not what is wanted and SET GLOBAL does not change it; else None."""
     variable = observed.variables.get(name)
     if name == provider.NAME:
-        there, new = observed.provider, observed.file_is_newer
-        wanted = provider.parse(value)
+        there, wanted = observed.provider, provider.parse(value)
+        before = provider.parse((observed.started_with or {}).get(name) or "")
+        news = {key for key in wanted if observed.started_with is not None and before.get(key) != wanted[key]}
         differ = {
-            key: there.get(key, "") for key in wanted if not provider.is_met_by(there, key, wanted[key], may_be_new=new)
+            key: there.get(key, "")
+            for key in wanted
+            if not provider.is_met_by(there, key, wanted[key], may_be_new=key in news)
         }
         return (provider.render(differ) or "''") if there and differ else None
     if name == "log_bin":
@@ -332,8 +335,11 @@ def _running(name: str, value: str, observed: ServerOptions) -> str | None:
         return shown(name, variable.value)
     if name in observed.plugins:  # the activation of a plugin
         return None if observed.plugins[name].lower() == value.lower() else observed.plugins[name]
-    # No variable shows it: a file that is newer than the server may have brought it.
-    return shown(name, "(not shown by the server)") if observed.file_is_newer else None
+    # No variable shows it, so what the server was started with counts.
+    started_with = observed.started_with
+    if started_with is None or (name in started_with and _same(variable, started_with[name], value)):
+        return None
+    return shown(name, started_with[name]) if name in started_with else "(not set)"
 
 
 def _same(variable: Variable | None, one: str | None, other: str) -> bool:

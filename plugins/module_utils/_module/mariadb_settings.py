@@ -84,7 +84,7 @@ class MariaDBSettings:
         plugins, libraries = edge.observe_plugins(self._session)
         if libraries != self._libraries:  # what the binary knows depends on them
             self._find_process(variables, libraries)
-        before, later = self._options(self._text())
+        before, later = self._options(_text(self.option_file))
         return ServerOptions(
             variables=variables,
             options=(*before, *later),
@@ -95,12 +95,14 @@ class MariaDBSettings:
             available=edge.plugin_libraries(variables["plugin_dir"].value),
             plugins=plugins,
             provider=edge.running_provider(variables),
-            file_is_newer=edge.is_newer(self.option_file, self._process.started),
+            started_with=self._started_with(),
         )
 
-    def _text(self) -> str:
-        content = read_file(self.option_file)
-        return content.data.decode("utf-8", "surrogateescape") if content else ""
+    def _started_with(self) -> dict[str, str | None] | None:
+        if not edge.is_newer(self.option_file, self._process.started):
+            return None
+        before, later = self._options(_text(self.previous_file))
+        return {option.name: option.value for option in (*before, *later)}
 
     def _reading(self, text: str) -> Reading:
         return read_options(self._process.files, edge.FilesOnDisk((self.option_file, text)))
@@ -134,7 +136,7 @@ class MariaDBSettings:
         """Our option file as the plan wants it."""
         steps: list[SettingStep] = [change.payload for change in plan]
         return set_options(
-            self._text(),
+            _text(self.option_file),
             {step.name: step.lines for step in steps if step.lines is not None},
             group=_GROUP if _GROUP in self._groups else self._groups[0],
             groups=self._groups,
@@ -263,6 +265,11 @@ def _libraries(settings: t.Mapping[str, t.Any]) -> tuple[str, ...]:
             parts = value if isinstance(value, list) else str(value).split(";")
             return tuple(library_of(str(part)) for part in parts)
     return ()
+
+
+def _text(path: str) -> str:
+    content = read_file(path)
+    return content.data.decode("utf-8", "surrogateescape") if content else ""
 
 
 def _put_back(path: str, content: FileContent | None) -> None:

@@ -148,7 +148,7 @@ def test_provider_options_are_merged_and_only_what_can_change_live_does() -> Non
 
 
 def test_secrets_are_hidden_in_plan_and_result() -> None:
-    observed = server(option("wsrep_sst_auth", "a:old"), file_is_newer=True)
+    observed = server(option("wsrep_sst_auth", "a:old"), started_with={"wsrep_sst_auth": "a:other"})
     done = plan({"wsrep_sst_auth": "a:new"}, observed)
     answer = repr((done, done.diff(), done.summaries()))
     assert "a:old" not in answer
