@@ -66,17 +66,6 @@ attributes:
       - bulwark.database.all
 """
 
-    ACTIONGROUP_MARIADB = r"""
-options: {}
-attributes:
-  action_group:
-    description: Use C(group/bulwark.database.mariadb) or C(group/bulwark.database.all) in C(module_defaults).
-    support: full
-    membership:
-      - bulwark.database.mariadb
-      - bulwark.database.all
-"""
-
     ACTIONGROUP_ALL = r"""
 options: {}
 attributes:

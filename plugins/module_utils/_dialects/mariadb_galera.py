@@ -15,8 +15,10 @@ import re
 import typing as t
 
 from .._core.galera import UNKNOWN, Member, Node
+from . import mariadb_provider
 
 STATUS_QUERY: t.Final = "SHOW GLOBAL STATUS LIKE 'wsrep%'"
+# SHOW, not information_schema: that cuts values off at 2048 characters, which provider options with TLS exceed.
 VARIABLES_QUERY: t.Final = (
     "SHOW GLOBAL VARIABLES WHERE Variable_name LIKE 'wsrep%' OR Variable_name IN ('datadir', 'version')"
 )
@@ -42,7 +44,7 @@ def is_enabled(status: Texts, variables: Texts) -> bool:
 
 def read_node(status: Texts, variables: Texts) -> Node:
     """The node's own view, of the rows of STATUS_QUERY and VARIABLES_QUERY."""
-    options = parse_provider_options(variables.get("wsrep_provider_options", ""))
+    options = provider_options(variables)
     return Node(
         name=variables.get("wsrep_node_name", ""),
         uuid=status.get("wsrep_gcomm_uuid", ""),
@@ -70,10 +72,8 @@ def members_of_addresses(status: Texts) -> list[Member]:
     return [Member("", "", address.strip()) for address in addresses if address.strip()]
 
 
-def parse_provider_options(text: str) -> dict[str, str]:
-    """``wsrep_provider_options`` as the server shows it; a semicolon in a value has a backslash before it."""
-    pairs = (part.partition("=") for part in re.split(r"(?<!\\);", text) if "=" in part)
-    return {name.strip(): value.strip() for name, dummy_sign, value in pairs}
+def provider_options(variables: Texts) -> dict[str, str]:
+    return mariadb_provider.parse(variables.get(mariadb_provider.NAME, ""))
 
 
 def mask_secrets(options: Texts) -> dict[str, str]:

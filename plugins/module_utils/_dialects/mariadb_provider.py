@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from .._core.errors import InvalidDeclaration
@@ -33,9 +34,12 @@ _TRUTH: t.Final = {"yes": "true", "on": "true", "1": "true", "no": "false", "off
 
 
 def parse(text: str) -> dict[str, str]:
-    """Keys and values of ``a = b; c = d``. Raises InvalidDeclaration for a part without a key."""
+    """Keys and values of ``a = b; c = d``; a semicolon in a value has a backslash before it.
+
+    :raises InvalidDeclaration: for a part without a key.
+    """
     options: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in text.split(";"))):
+    for part in filter(None, (part.strip() for part in re.split(r"(?<!\\);", text))):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or not key:
             raise InvalidDeclaration(f"{NAME}: {part!r} is no key=value", "Give them as a mapping, or as a=b;c=d")

@@ -44,7 +44,7 @@ def describe(
     if not dialect.is_enabled(answer.status, answer.variables):
         return {"enabled": False}
     node = dialect.read_node(answer.status, answer.variables)
-    options = dialect.parse_provider_options(answer.variables.get("wsrep_provider_options", ""))
+    options = dialect.provider_options(answer.variables)
     certificate, problem = replication_certificate(options, answer.variables.get("datadir", ""))
     reasons = reasons_against_stopping(node, answer.members, answers, expected_size=expected_size)
     return {

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.bulwark.database.plugins.module_utils._dialects import mariadb_provider
 from ansible_collections.bulwark.database.plugins.module_utils._dialects.mariadb_galera import (
     is_enabled,
     mask_secrets,
     members_of_addresses,
-    parse_provider_options,
     read_node,
     replication_tls,
 )
@@ -45,7 +45,7 @@ def test_a_server_that_says_nothing_is_no_sound_node() -> None:
 
 def test_options_are_read_as_the_server_shows_them() -> None:
     text = "base_host = 127.0.0.1; gcomm.thread_prio = ; socket.ssl_cipher = A=B; odd = a\\;b; pc.weight = 2; "
-    assert parse_provider_options(text) == {
+    assert mariadb_provider.parse(text) == {
         "base_host": "127.0.0.1",
         "gcomm.thread_prio": "",
         "socket.ssl_cipher": "A=B",
@@ -60,7 +60,7 @@ values = st.text(st.characters(exclude_characters=";\\", categories=["L", "N", "
 
 @given(st.dictionaries(names, values))
 def test_options_survive_being_written_and_read(options: dict[str, str]) -> None:
-    assert parse_provider_options("; ".join(f"{name} = {value}" for name, value in options.items())) == options
+    assert mariadb_provider.parse("; ".join(f"{name} = {value}" for name, value in options.items())) == options
 
 
 def test_secrets_are_masked_and_paths_of_secrets_are_not() -> None:
