@@ -92,10 +92,12 @@ def shared_mariadb(short_directory: Path, template_mariadb: PrivateMariaDB) -> t
 @pytest.fixture(scope="session")
 def galera_cluster(short_directory: Path, template_mariadb: PrivateMariaDB) -> t.Iterator[PrivateGalera]:
     cluster = PrivateGalera(short_directory / "galera")
-    cluster.create(template_mariadb)
-    cluster.start()
-    yield cluster
-    cluster.destroy()
+    try:
+        cluster.create(template_mariadb)
+        cluster.start()
+        yield cluster
+    finally:  # nodes of a cluster that did not come up would keep the ports
+        cluster.destroy()
 
 
 @pytest.fixture
