@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the bulwark.database authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images of systemd hosts with a stock PostgreSQL, made of Debian's packages, kept by the content of their recipe."""
+"""Images of systemd hosts with a stock database server, made of Debian's packages, kept by their recipe's content."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from layout import LOGS, tool_environment
 from progress import StepFailed, answer, run_step, say
 
-# What a plain server has, and what the modules need on it; PostgreSQL comes as the distribution configures it.
+# What a plain server has.
 PACKAGES: t.Final = (
     "systemd",
     "systemd-sysv",
@@ -26,10 +26,16 @@ PACKAGES: t.Final = (
     "procps",
     "openssl",
     "nftables",
-    "postgresql",
-    "python3-psycopg",
-    "python3-cryptography",
 )
+# The database server as the distribution configures it, and what the modules need for it. rsync is MariaDB's stock
+# method of state transfer, socat what mariabackup streams through.
+PURPOSES: t.Final = {
+    "postgresql": ("postgresql", "python3-psycopg", "python3-cryptography"),
+    "mariadb": (
+        *("mariadb-server", "mariadb-backup", "galera-4", "rsync", "socat"),
+        *("python3-pymysql", "python3-cryptography"),
+    ),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,40 +59,41 @@ PLATFORMS: t.Final = {
 }
 
 
-def recipe(platform: Platform) -> list[str]:
+def recipe(platform: Platform, purpose: str) -> list[str]:
     """The command that makes the root file system, less its output."""
     options = ['--aptopt=Acquire::Check-Valid-Until "false"'] if platform.stale_lists else []
-    return ["mmdebstrap", "--variant=minbase", *options, f"--include={','.join(PACKAGES)}", platform.suite]
+    packages = ",".join((*PACKAGES, *PURPOSES[purpose]))
+    return ["mmdebstrap", "--variant=minbase", *options, f"--include={packages}", platform.suite]
 
 
-def tag(name: str) -> str:
-    digest = hashlib.sha256("\n".join(recipe(PLATFORMS[name])).encode()).hexdigest()[:12]
+def tag(name: str, purpose: str) -> str:
+    digest = hashlib.sha256("\n".join(recipe(PLATFORMS[name], purpose)).encode()).hexdigest()[:12]
     return f"localhost/bulwark-{name}:{digest}"
 
 
-def build(name: str) -> str:
+def build(name: str, purpose: str = "postgresql") -> str:
     """The image's tag; it is made only when no image of this recipe is there. Raises StepFailed."""
-    image = tag(name)
+    image = tag(name, purpose)
     environment = {**tool_environment(), "LANG": "C.UTF-8"}  # the encoding of the cluster that the package makes
     if image in answer(["podman", "images", "--format", "{{.Repository}}:{{.Tag}}"], environment=environment).split():
         return image
     if shutil.which("mmdebstrap") is None:
         raise StepFailed(f"image {name}: mmdebstrap is missing. Install it (Debian and Ubuntu have it), run as root")
-    say(f"image {name} (once):")
+    say(f"image {name} for {purpose} (once):")
     with tempfile.TemporaryDirectory(prefix="bulwark-image-") as folder:
         archive = str(Path(folder) / "root.tar")
-        command = [*recipe(PLATFORMS[name]), archive]
+        command = [*recipe(PLATFORMS[name], purpose), archive]
         run_step(
             f"{PLATFORMS[name].suite} from Debian's packages",
             command,
-            log=LOGS / f"image-{name}.log",
+            log=LOGS / f"image-{name}-{purpose}.log",
             environment=environment,
         )
         options = ["--change", "ENV container=podman", "--change", "STOPSIGNAL SIGRTMIN+3"]
         run_step(
             "image",
             ["podman", "import", *options, archive, image],
-            log=LOGS / f"import-{name}.log",
+            log=LOGS / f"import-{name}-{purpose}.log",
             environment=environment,
         )
     return image

@@ -18,7 +18,7 @@ import subprocess
 import time
 import typing as t
 
-from images import PLATFORMS, build
+from images import PLATFORMS, PURPOSES, build
 from layout import LAB, tool_environment
 from machine import observe_machine
 from progress import StepFailed, main_or_exit, say
@@ -76,13 +76,13 @@ def podman(*arguments: str, text: str | None = None, check: bool = True) -> str:
     return done.stdout.strip()
 
 
-def start_host(name: str, *, platform: str, address: str | None = None) -> None:
+def start_host(name: str, *, platform: str, purpose: str = "postgresql", address: str | None = None) -> None:
     """A systemd host, booted. One of that name that is there already is left as it is."""
     if podman("ps", "--all", "--filter", f"name=^{name}$", "--quiet"):
         podman("start", name)
         wait_until_booted(name)
         return
-    image = build(platform)
+    image = build(platform, purpose)
     if NETWORK not in podman("network", "ls", "--format", "{{.Name}}").split():
         podman("network", "create", "--subnet", SUBNET, NETWORK)
     options = ["--ip", address] if address else []
@@ -181,17 +181,19 @@ def main() -> int:
         verbs.add_parser(verb)
     image = verbs.add_parser("image")
     image.add_argument("platform", choices=sorted(PLATFORMS))
+    image.add_argument("--purpose", choices=sorted(PURPOSES), default="postgresql")
     start = verbs.add_parser("start")
     start.add_argument("name")
     start.add_argument("--platform", choices=sorted(PLATFORMS), default="debian12")
+    start.add_argument("--purpose", choices=sorted(PURPOSES), default="postgresql")
     verbs.add_parser("remove").add_argument("name")
     arguments = parser.parse_args()
     actions: dict[str, t.Callable[[], t.Any]] = {
         "up": up,
         "down": down,
         "status": lambda: say(podman("ps", "--all", "--filter", f"network={NETWORK}")),
-        "image": lambda: say(build(arguments.platform)),
-        "start": lambda: start_host(arguments.name, platform=arguments.platform),
+        "image": lambda: say(build(arguments.platform, arguments.purpose)),
+        "start": lambda: start_host(arguments.name, platform=arguments.platform, purpose=arguments.purpose),
         "remove": lambda: remove_host(arguments.name),
     }
     actions[arguments.verb]()

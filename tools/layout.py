@@ -16,6 +16,8 @@ LOGS = BUILD / "logs"
 REPORTS = BUILD / "reports"
 LAB = BUILD / "lab"
 CONTAINERS_CONF = BUILD / "containers.conf"
+MARIADB_PLUGINS = BUILD / "mariadb-plugins"
+MARIADB_TRANSFER = BUILD / "mariadb-transfer"
 REQUIREMENTS = ROOT / "tests" / "requirements.txt"
 
 

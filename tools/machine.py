@@ -58,6 +58,12 @@ REQUIREMENTS = (
     Requirement("postgresql", "/usr/lib/postgresql", "servers for integration tests"),
     Requirement("postgresql-contrib", "", "the server's own extensions"),
     Requirement("python3-psycopg", "", "modules run on this machine in integration tests"),
+    # The server's program without the service that Debian's mariadb-server starts.
+    Requirement("mariadb-server-core", "mariadbd", "servers for integration tests"),
+    Requirement("mariadb-client-core", "mariadb", "clients for integration tests"),
+    Requirement("galera-4", "", "clusters in integration tests"),
+    Requirement("rsync", "rsync", "state transfers of clusters in integration tests"),
+    Requirement("python3-pymysql", "", "modules run on this machine in integration tests"),
 )
 FULL_REQUIREMENTS = (
     Requirement("chromium", "chromium", "shows the report as a reader's browser does"),

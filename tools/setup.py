@@ -7,12 +7,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import shlex
 import shutil
 import sys
+import tempfile
 import typing as t
 from pathlib import Path
 
-from layout import BUILD, CONTAINERS_CONF, LOGS, REQUIREMENTS, VENV, link_checkout
+from layout import BUILD, CONTAINERS_CONF, LOGS, MARIADB_PLUGINS, MARIADB_TRANSFER, REQUIREMENTS, VENV, link_checkout
 from machine import (
     Machine,
     Requirement,
@@ -90,6 +92,25 @@ def make_environment() -> None:
     stamp.write_text(wanted, encoding="utf-8")
 
 
+def fetch_mariadb_parts(machine: Machine) -> None:
+    """What integration tests need of the package that would also start a service: plugins, and Galera's scripts."""
+    if not machine.apt or (MARIADB_PLUGINS.exists() and MARIADB_TRANSFER.exists()):
+        return
+    with tempfile.TemporaryDirectory(prefix="mariadb-", dir=BUILD) as name:
+        folder = Path(name)
+        script = "apt-get download mariadb-server && dpkg-deb --extract mariadb-server_*.deb ."
+        run_step(
+            "MariaDB's plugins", ["sh", "-c", f"cd {shlex.quote(name)} && {script}"], log=LOGS / "setup-mariadb.log"
+        )
+        folder.chmod(0o755)
+        for path in (MARIADB_PLUGINS, MARIADB_TRANSFER):
+            shutil.rmtree(path, ignore_errors=True)
+        (folder / "usr/lib/mysql/plugin").rename(MARIADB_PLUGINS)
+        MARIADB_TRANSFER.mkdir()
+        for found in (folder / "usr/bin").glob("wsrep_sst_*"):
+            found.rename(MARIADB_TRANSFER / found.name)
+
+
 def configure_engine(machine: Machine) -> None:
     """A settings file of our own where the machine needs one; nothing below /etc is touched."""
     text = containers_conf(machine)
@@ -109,6 +130,7 @@ def set_up(*, full: bool = False) -> None:
         say("setup:")
         install_packages(missing)
     make_environment()
+    fetch_mariadb_parts(machine)
     configure_engine(machine)
     link_checkout()
 

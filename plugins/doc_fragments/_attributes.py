@@ -44,6 +44,17 @@ attributes:
     support: full
 """
 
+    ACTIONGROUP_MARIADB = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/bulwark.database.mariadb) or C(group/bulwark.database.all) in C(module_defaults).
+    support: full
+    membership:
+      - bulwark.database.mariadb
+      - bulwark.database.all
+"""
+
     ACTIONGROUP_POSTGRESQL = r"""
 options: {}
 attributes:

@@ -11,9 +11,12 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / name) for name in ("", "integration", "faults")]
 
 from server_fixtures import (  # noqa: F401 # pylint: disable=unused-import # fixtures are found by being here
+    mariadb,
     server,
     shared_server,
     short_directory,
+    stopped_mariadb,
     stopped_server,
+    template_mariadb,
     template_server,
 )

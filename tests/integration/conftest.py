@@ -10,9 +10,15 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 
 from server_fixtures import (  # noqa: F401 # pylint: disable=unused-import # fixtures are found by being here
+    galera,
+    galera_cluster,
+    mariadb,
     server,
+    shared_mariadb,
     shared_server,
     short_directory,
+    stopped_mariadb,
     stopped_server,
+    template_mariadb,
     template_server,
 )

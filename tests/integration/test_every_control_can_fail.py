@@ -21,7 +21,7 @@ import pytest
 
 from ansible_collections.bulwark.database.plugins.module_utils._controls.catalogue import controls
 from ansible_collections.bulwark.database.plugins.module_utils._controls.postgresql_files import file_policies
-from ansible_collections.bulwark.database.plugins.module_utils._io.postgresql import acting_as
+from ansible_collections.bulwark.database.plugins.module_utils._io.identity import acting_as
 from ansible_collections.bulwark.database.plugins.module_utils._module import postgresql_hba, postgresql_settings
 from ansible_collections.bulwark.database.plugins.module_utils._module.assessment_info import assess_host
 from ansible_collections.bulwark.database.plugins.module_utils._module.file_permissions import FilePermissions

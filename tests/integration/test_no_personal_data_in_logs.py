@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from failing_statements import FAILING_STATEMENTS, ROW_MARKER, TABLES
 
-from ansible_collections.bulwark.database.plugins.module_utils._io.postgresql import acting_as
+from ansible_collections.bulwark.database.plugins.module_utils._io.identity import acting_as
 from ansible_collections.bulwark.database.plugins.module_utils._module.postgresql_settings import open_subject
 from ansible_collections.bulwark.database.plugins.module_utils._module.runner import converge
 from private_server import PORT, PrivateServer

@@ -564,7 +564,7 @@ def test_the_module_checks_runs_and_runs_again(server: PrivateServer, tmp_path: 
     weak = {"roles": [{"name": "reader", "password": "reader-Password-1"}]}
     refused = ansible(server, weak, home=tmp_path)
     assert refused["failed"] is True
-    assert refused["msg"].startswith("role reader: the password contains the role's name")
+    assert refused["msg"].startswith("role reader: the password contains the name it is for")
 
 
 def ansible(server: PrivateServer, task: dict[str, t.Any], *flags: str, home: Path) -> dict[str, t.Any]:

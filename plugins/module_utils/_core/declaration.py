@@ -73,12 +73,11 @@ def protected_roles(declaration: Declaration, cluster: ObservedCluster) -> froze
     return frozenset({cluster.identity.login, cluster.identity.bootstrap} | observed | declaration.protected)
 
 
-def check_limit(declaration: Declaration, revocations: t.Sequence[str]) -> None:
+def check_revocations(revocations: t.Sequence[str], maximum: int) -> None:
     """Raise when ``exclusive`` would take more than was agreed to."""
-    if len(revocations) > declaration.maximum_revocations:
+    if len(revocations) > maximum:
         first = "; ".join(revocations[:10]) + ("; ..." if len(revocations) > 10 else "")
         raise RefusedForSafety(
-            f"exclusive would make {len(revocations)} revocations, more than maximum_revocations="
-            f"{declaration.maximum_revocations}: {first}",
+            f"exclusive would make {len(revocations)} revocations, more than maximum_revocations={maximum}: {first}",
             f"Set maximum_revocations to {len(revocations)} or more to agree; check mode then lists them all",
         )

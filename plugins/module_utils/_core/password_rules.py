@@ -39,12 +39,13 @@ def check_password(name: str, password: Secret, rules: PasswordRules) -> None:
             f"role {name}: the password is an md5 hash, which is as good as the password itself to a thief",
             "Give the password in clear (from a vault), or a SCRAM-SHA-256 verifier",
         )
-    broken = _broken_rules(name, text, rules)
+    broken = broken_rules(name, text, rules)
     if broken:
         raise InvalidDeclaration(f"role {name}: the password {', '.join(broken)}", "Nothing was sent to the server")
 
 
-def _broken_rules(name: str, password: str, rules: PasswordRules) -> list[str]:
+def broken_rules(name: str, password: str, rules: PasswordRules) -> list[str]:
+    """What is wrong with a password in clear, in words that follow "the password"."""
     broken = []
     if "\0" in password:
         broken.append("holds a NUL byte")
@@ -53,7 +54,7 @@ def _broken_rules(name: str, password: str, rules: PasswordRules) -> list[str]:
     if len(character_classes(password)) < rules.minimum_classes:
         broken.append(f"uses fewer than {rules.minimum_classes} of lower case, upper case, digits and other characters")
     if _contains_name(name.casefold(), password.casefold()):
-        broken.append("contains the role's name, forwards or backwards")
+        broken.append("contains the name it is for, forwards or backwards")
     return broken
 
 

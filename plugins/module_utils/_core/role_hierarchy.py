@@ -12,7 +12,7 @@ import dataclasses
 import typing as t
 
 from .acl import ObjectKind
-from .declaration import Declaration, check_limit
+from .declaration import Declaration, check_revocations
 from .errors import RefusedForSafety
 from .names import shown
 from .observed_roles import ObservedCluster, ObservedRoles
@@ -45,7 +45,7 @@ def plan_hierarchy(declaration: Declaration, observed: ObservedRoles, dialect: t
     plan_memberships(declaration, observed.cluster, dialect=dialect, builder=builder)
     plan_privileges(declaration, observed, dialect=dialect, builder=builder)
     plan_drops(declaration, observed.cluster, builder)
-    check_limit(declaration, builder.revocations)
+    check_revocations(builder.revocations, declaration.maximum_revocations)
     if builder.changes and observed.cluster.identity.in_recovery:
         raise RefusedForSafety(
             f"this server is a standby and takes none of the {len(builder.changes)} changes", "Run it on the primary"

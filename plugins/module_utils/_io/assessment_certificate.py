@@ -35,19 +35,25 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re
 
 
 def observe_certificate(path: str, key_path: str, *, addresses: str, port: int) -> Certificate:
-    """The first certificate of the file.
+    """The first certificate of the file, and whether clients are shown it.
 
     :param addresses: the server's listen_addresses; empty: nobody is shown a certificate.
     """
+    found = read_certificate(path, key_path)
+    served = _served(addresses, port)
+    if served is None:
+        return found
+    return dataclasses.replace(found, is_served=served == ssl.PEM_cert_to_DER_cert(_first_certificate(path)))
+
+
+def read_certificate(path: str, key_path: str) -> Certificate:
+    """The first certificate of the file. Raises OSError, ObservationFailed or ValueError."""
     pem = _first_certificate(path)
     if HAS_CRYPTOGRAPHY:
-        found = _by_library(path, pem, key_path)
-    elif is_there("openssl"):
-        found = _by_program(path, pem, key_path)
-    else:
-        raise ObservationFailed("neither the Python library cryptography nor the program openssl is there")
-    served = _served(addresses, port)
-    return dataclasses.replace(found, is_served=None if served is None else served == ssl.PEM_cert_to_DER_cert(pem))
+        return _by_library(path, pem, key_path)
+    if is_there("openssl"):
+        return _by_program(path, pem, key_path)
+    raise ObservationFailed("neither the Python library cryptography nor the program openssl is there")
 
 
 def _first_certificate(path: str) -> str:

@@ -4,36 +4,57 @@
 
 # This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
 
-"""Optional libraries in one place: what is needed, from which version on, and the one message when it is not there."""
+"""Optional libraries in one place: what is needed, from which version on, and the one message when it is not there.
+
+They are loaded when they are needed: a module for one kind of server does not pay for the driver of another.
+"""
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 import types
+import typing as t
 
 from .._core.errors import MissingRequirement
 
-MINIMUM_PSYCOPG = (3, 1)
 
-try:
-    import psycopg
-except ImportError:  # also raised by psycopg itself when libpq can't be found
-    psycopg = None  # type: ignore[assignment]
+class _Library(t.NamedTuple):
+    """:param minimum: the oldest version that will do, by its first two numbers."""
+
+    module: str
+    title: str
+    minimum: tuple[int, int]
+    package: str
+
+
+_PSYCOPG: t.Final = _Library("psycopg", "psycopg", (3, 1), "python3-psycopg")
+_PYMYSQL: t.Final = _Library("pymysql", "PyMySQL", (1, 0), "python3-pymysql")
 
 
 def require_psycopg() -> types.ModuleType:
     """The psycopg module, or MissingRequirement that names the interpreter and what to install."""
-    wanted = ".".join(map(str, MINIMUM_PSYCOPG))
-    if psycopg is None:
+    return _require(_PSYCOPG)
+
+
+def require_pymysql() -> types.ModuleType:
+    """The pymysql module, or MissingRequirement that names the interpreter and what to install."""
+    return _require(_PYMYSQL)
+
+
+def _require(library: _Library) -> types.ModuleType:
+    wanted = ".".join(map(str, library.minimum))
+    try:
+        module = importlib.import_module(library.module)
+    except ImportError as error:  # also raised by psycopg itself when libpq can't be found
         raise MissingRequirement(
-            f"the Python library psycopg {wanted} or newer (or the libpq it needs) is missing for {sys.executable}",
-            "Install Debian's python3-psycopg, or set ansible_python_interpreter to a Python that has it",
-        )
-    found = tuple(int(part) for part in re.findall(r"\d+", psycopg.__version__)[:2])
-    if found < MINIMUM_PSYCOPG:
+            f"the Python library {library.title} {wanted} or newer is missing for {sys.executable}: {error}",
+            f"Install Debian's {library.package}, or set ansible_python_interpreter to a Python that has it",
+        ) from None
+    version = str(module.__version__)
+    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < library.minimum:
         raise MissingRequirement(
-            f"psycopg {psycopg.__version__} at {psycopg.__file__} is too old",
-            f"Version {wanted} or newer is needed",
+            f"{library.title} {version} at {module.__file__} is too old", f"Version {wanted} or newer is needed"
         )
-    return psycopg
+    return module

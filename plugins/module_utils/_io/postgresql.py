@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
-import pwd
 import typing as t
 
-from .._core.errors import InvalidDeclaration, MissingRequirement, ObservationFailed
+from .._core.errors import MissingRequirement, ObservationFailed
 from .._core.secrets import Secret
+from .identity import acting_as
 from .libraries import require_psycopg
 
 OLDEST_SUPPORTED_VERSION = 130000
@@ -156,33 +155,6 @@ def _connect(settings: ConnectionSettings) -> t.Any:
             f"can't log in to PostgreSQL at {settings.address} as role {settings.user}: {_primary_message(error)}",
             "Is the server running, and does pg_hba.conf admit this login?",
         ) from None
-
-
-@contextlib.contextmanager
-def acting_as(os_user: str | None) -> t.Iterator[None]:
-    """Take the effective identity of another operating-system account for a moment (root only)."""
-    if os_user is None:
-        yield
-        return
-    try:
-        account = pwd.getpwnam(os_user)
-    except KeyError:
-        raise InvalidDeclaration(f"there is no operating-system account {os_user!r}") from None
-    own_uid, own_gid = os.geteuid(), os.getegid()
-    if account.pw_uid == own_uid:
-        yield
-        return
-    if own_uid != 0:
-        raise MissingRequirement(
-            f"only root can act as {os_user}", "Run the task with become, or as that account itself"
-        )
-    os.setegid(account.pw_gid)
-    os.seteuid(account.pw_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(own_uid)
-        os.setegid(own_gid)
 
 
 def _primary_message(error: Exception) -> str:
