@@ -11,10 +11,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import shutil
 import stat
 import subprocess
-import tempfile
 import typing as t
 
 from .._core.errors import BulwarkError, MissingRequirement, ObservationFailed
@@ -24,6 +22,7 @@ from .._dialects.mariadb_option_files import Option, flattened, split_option
 from .._dialects.mariadb_values import Variable
 from .files import read_file
 from .mariadb import Session
+from .private_folder import private_folder
 from .processes import process_link, process_started, read_process_file
 
 _VARIABLES: t.Final = """
@@ -211,21 +210,23 @@ def complaints(process: ServerProcess, options: t.Iterable[Option]) -> list[str]
 
     They go in by a file of mode 0600 in a folder of mode 0700, never by the command line.
     """
-    directory = tempfile.mkdtemp(prefix="bulwark-")
-    try:
+    identity = {"user": process.uid, "group": process.gid} if os.geteuid() == 0 else {}
+    with private_folder(identity) as directory:
         path = os.path.join(directory, "candidate.cnf")
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
             stream.write(flattened(options))
         if os.geteuid() == 0:
             os.chown(path, process.uid, process.gid)
-            os.chown(directory, process.uid, process.gid)
         suffix = [part for part in process.first_arguments if part.startswith("--defaults-group-suffix=")]
         done = _help(process, (f"--defaults-file={path}", *suffix))
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
     lines = [line for line in done.stderr.splitlines() if "max_open_files" not in line]
+    errors = [line.partition("[ERROR] ")[2] for line in lines if "[ERROR] " in line]
+    # It goes on without a plugin whose options are wrong, and ends well all the same. What else it says while it ends
+    # well is about the tables of the server that runs.
+    disabled = [error for error in errors if "Disabling plugin" in error or "Error while setting value" in error]
+    if disabled and not done.returncode:
+        return disabled
     if done.returncode:
-        errors = [line.partition("[ERROR] ")[2] for line in lines if "[ERROR] " in line]
         said = [line for line in lines if line.strip()][-1:]
         return errors or said or [f"exit status {done.returncode}"]
     # The binary bends these values to what it can use instead of refusing them.
