@@ -46,7 +46,7 @@ Written by tools/bench.py ("make bench"); don't edit.
 -->
 # Benchmarks
 
-Ratios against a peer or the raw tool, both in one run. Measured on {date}: {machine}.
+Ratios against a peer or the raw tool, both in one run.
 """
 
 
@@ -72,25 +72,34 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {memory:.0f} GiB, {kernel}, Python {python}"
 
 
-def page(sections: t.Sequence[tuple[Benchmark, str]]) -> str:
+def section(benchmark: Benchmark, table: str) -> str:
     date = datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat()
-    text = HEADER.format(date=date, machine=machine())
-    for benchmark, table in sections:
-        text += f"\n## {benchmark.title}\n\n`tests/benchmarks/{benchmark.script}`\n\n{table}\n"
-    return text
+    return f"`tests/benchmarks/{benchmark.script}`, {date}, {machine()}\n\n{table}"
+
+
+def merged_page(page: str, new: t.Mapping[str, str]) -> str:
+    """The page with the new sections, by their titles; what was not measured now keeps what it has."""
+    parts = (part.partition("\n") for part in page.split("\n## ")[1:])
+    sections = {**{title: text.strip() for title, dummy_end, text in parts}, **new}
+    known = [one.title for one in BENCHMARKS if one.title in sections]
+    return HEADER + "".join(f"\n## {title}\n\n{sections[title]}\n" for title in known)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=[one.script for one in BENCHMARKS], help="run one, and leave the page alone")
+    parser.add_argument("--only", choices=[one.script for one in BENCHMARKS], help="run one")
     parser.add_argument("--no-lab", action="store_true", help="leave out what needs the lab")
     arguments = parser.parse_args()
     chosen = [one for one in BENCHMARKS if arguments.only in (None, one.script)]
     chosen = [one for one in chosen if not (arguments.no_lab and one.needs_lab)]
-    results = [(benchmark, run(benchmark)) for benchmark in chosen]
-    if not arguments.only:
-        PAGE.write_text(page([(one, table) for one, table in results if table]), encoding="utf-8")
-    return 0 if all(table for dummy, table in results) else 1
+    complete = True
+    for benchmark in chosen:
+        table = run(benchmark)
+        if table:
+            new = {benchmark.title: section(benchmark, table)}
+            PAGE.write_text(merged_page(PAGE.read_text(encoding="utf-8"), new), encoding="utf-8")
+        complete = complete and bool(table)
+    return 0 if complete else 1
 
 
 if __name__ == "__main__":

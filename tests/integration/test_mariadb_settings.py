@@ -82,7 +82,7 @@ def test_check_mode_says_exactly_what_a_run_does_and_a_second_run_does_nothing(m
         ({"hostname": "x"}, "hostname can't be set in an option file"),
         ({"character_set_server": "nope"}, "binary refuses .*nope"),
         ({"server_audit_nothing": 1}, "unknown variable 'server_audit_nothing"),
-        ({"plugin_load_add": "server_audit", "server_audit_events": "BANANA"}, "binary refuses .*BANANA.*Disabling plugin"),
+        ({"plugin_load_add": "server_audit", "server_audit_events": "BANANA"}, "BANANA.*Disabling plugin"),
         ({"plugin_load_add": "nothing"}, "no plugin library nothing"),
         ({"max_connections": 100, "max-connections": 100}, "declared twice"),
         ({"wsrep_sst_auth": "a:b"}, "Give it in secret_settings"),
