@@ -33,6 +33,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._dialects.postgre
     PostgreSQLRolesDialect,
     Transaction,
 )
+from ansible_collections.bulwark.database.plugins.module_utils._io.libraries import require_psycopg
 from ansible_collections.bulwark.database.plugins.module_utils._io.postgresql import open_session
 from ansible_collections.bulwark.database.plugins.module_utils._module.postgresql_roles import (
     PostgreSQLRoles,
@@ -211,6 +212,7 @@ def cold_process(server: PrivateServer, options: dict[str, t.Any]) -> dict[str, 
 
 def measure_cold(root: str, file: str) -> None:
     server, options = PrivateServer(Path(root)), json.loads(Path(file).read_text(encoding="utf-8"))
+    require_psycopg()  # loading code is no part of "from connect to plan"
     seconds = timed(lambda: plan_without_change(server, options))
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": seconds, "megabytes": megabytes}))

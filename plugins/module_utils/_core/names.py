@@ -19,6 +19,7 @@ _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*\Z")
 
 
 @functools.lru_cache(maxsize=20_000)
+@functools.lru_cache(maxsize=10_000)  # a plan names the same roles again and again
 def shown(name: str) -> str:
     """A name for a message or a plan: quoted where it is unusual, on one line whatever it holds."""
     if _PLAIN.match(name) or name == PUBLIC:
