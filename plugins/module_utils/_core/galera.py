@@ -184,3 +184,17 @@ def _unheard(node: Node, members: t.Sequence[Member], others: t.Mapping[str, Nod
     if missing > 0:
         listed = f" ({', '.join(sorted(names))})" if names else ""
         yield f"nothing is known of {missing} of the other nodes{listed}: give their present answers as members"
+
+
+def is_held_up_by_others(node: Node) -> bool:
+    """It reached other nodes, and together they are no quorum: nothing on this node can be what is wrong."""
+    return node.connected and not node.is_primary and node.size > 1
+
+
+def members_gone(node: Node, answers: t.Sequence[Node | None], members: t.Sequence[Member]) -> list[str]:
+    """Names of the other nodes that were there before and are not any more. One that was restarted has a new uuid."""
+    present = {member.uuid for member in members}
+    if "" in present or not present:  # the server tells addresses only
+        return []
+    before = [other for other in answers if other is not None and other.uuid != node.uuid]
+    return sorted(other.name for other in before if other.uuid not in present)

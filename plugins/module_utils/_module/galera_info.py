@@ -31,7 +31,7 @@ def gather(connection: MariaDBConnection, options: t.Mapping[str, t.Any]) -> dic
     if expected_size is not None and expected_size < 1:
         raise InvalidDeclaration(f"expected_size is {expected_size}", "It is the number of nodes, 1 or more")
     if options["wait"]:
-        answer = _wait_until_synced(connection, timeout=options["timeout"], expected_size=expected_size or 1)
+        answer = wait_until_synced(connection, timeout=options["timeout"], expected_size=expected_size or 1)
     else:
         answer = _ask_once(connection)
     return {"galera": describe(answer, answers, expected_size=expected_size, today=_today())}
@@ -84,7 +84,7 @@ def _ask_once(connection: MariaDBConnection) -> Answer:
         return ask(session)
 
 
-def _wait_until_synced(connection: MariaDBConnection, *, timeout: int, expected_size: int) -> Answer:
+def wait_until_synced(connection: MariaDBConnection, *, timeout: int, expected_size: int) -> Answer:
     """Ask until the node is Synced in a cluster of that size at least. A server that is not up yet is waited for."""
     deadline = time.monotonic() + timeout
     while True:

@@ -1,0 +1,185 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""The subject of mariadb_restart: one server is restarted, and comes back in any case."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+import typing as t
+
+from .._core.errors import ApplyFailed, BulwarkError, DidNotTakeEffect, InvalidDeclaration, RefusedForSafety
+from .._core.galera import Node, is_held_up_by_others, members_gone, node_of_answer, reasons_against_stopping
+from .._core.plan import RESTART, Change, Plan
+from .._dialects import mariadb_galera as dialect
+from .._io import mariadb_restart as edge
+from .._io.galera import Answer, ask
+from .._io.mariadb import LoginFailed, MariaDBConnection, open_session
+from .._io.units import arm_timer, cancel_timer, require_booted, restart_unit, unit_properties
+from .galera_info import wait_until_synced
+
+# The rescue comes later than the module itself would have acted, or two would start the server at once.
+_RESCUE_MARGIN: t.Final = 30
+_PAUSE: t.Final = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class ServerState:
+    """What was observed.
+
+    :param invocation: systemd's identifier of this start of the unit.  :param active: the unit runs.
+    :param answer: what the server says of its cluster; None while it does not answer.
+    """
+
+    invocation: str
+    active: bool
+    answer: Answer | None
+
+    @property
+    def node(self) -> Node | None:
+        """Its place in a cluster; None for a server that is in none."""
+        if self.answer is None or not dialect.is_enabled(self.answer.status, self.answer.variables):
+            return None
+        return dialect.read_node(self.answer.status, self.answer.variables)
+
+
+class MariaDBRestart:
+    """One restart.
+
+    :param options: the module's parameters.
+    """
+
+    def __init__(self, connection: MariaDBConnection, options: t.Mapping[str, t.Any]) -> None:
+        self._connection = connection
+        self._unit: str = options["unit"]
+        self._deadline: int = options["deadline"]
+        self._expected_size: int | None = options["expected_size"]
+        self._answers = [node_of_answer(member) for member in options["members"]]
+        self._fall_back = [edge.FallBack(entry["path"], entry.get("copy") or "") for entry in options["fall_back"]]
+        self._first: ServerState | None = None
+        self._seconds: float | None = None
+        if self._deadline < 1:
+            raise InvalidDeclaration(f"deadline is {self._deadline}", "It is a number of seconds, 1 or more")
+
+    def observe(self) -> ServerState:
+        require_booted()
+        properties = unit_properties(self._unit, "LoadState", "ActiveState", "InvocationID")
+        if properties["LoadState"] != "loaded":
+            raise InvalidDeclaration(f"systemd has no unit {self._unit}", "Give the unit that runs the server")
+        state = ServerState(properties["InvocationID"], properties["ActiveState"] == "active", self._ask())
+        self._first = self._first or state
+        return state
+
+    def _ask(self) -> Answer | None:
+        try:
+            with open_session(self._connection) as session:
+                return ask(session)
+        except LoginFailed as error:
+            if error.is_silence:
+                return None
+            raise
+
+    def plan(self, observed: ServerState) -> Plan:
+        assert self._first is not None
+        if observed.active and observed.invocation != self._first.invocation:
+            return Plan()
+        node = observed.node
+        if node is not None:
+            self._guard(node, observed.answer)
+        before = node.plight if node else "running" if observed.active else "not running"
+        return Plan((Change(f"unit {self._unit}", before=before, after="restarted", activation=RESTART),))
+
+    def _guard(self, node: Node, answer: Answer | None) -> None:
+        members = answer.members if answer else ()
+        reasons = reasons_against_stopping(node, members, self._answers, expected_size=self._expected_size)
+        if reasons:
+            raise RefusedForSafety(
+                f"{node.name} must not be stopped now: {'; '.join(reasons)}", "Mend that first; nothing was stopped"
+            )
+
+    def apply(self, plan: Plan, observed: ServerState) -> None:  # noqa: ARG002 (the interface of subjects)
+        # What a trial by the binary can't see (files, plugins, the other nodes) shows now at the latest.
+        timer = edge.rescue_timer(self._unit)
+        arm_timer(
+            timer, edge.rescue_command(self._unit, self._fall_back), seconds=2 * self._deadline + _RESCUE_MARGIN
+        )
+        started = time.monotonic()
+        try:
+            self._restart(observed)
+        except DidNotTakeEffect as error:
+            self._take_back(error)
+        finally:
+            cancel_timer(timer)
+        self._seconds = time.monotonic() - started
+        self._require_the_others(observed)
+
+    def _restart(self, observed: ServerState) -> None:
+        """Raises DidNotTakeEffect with the reason when the server is not back by the deadline."""
+        end = time.monotonic() + self._deadline
+        complaint = restart_unit(self._unit, timeout=self._deadline)
+        if complaint:
+            raise DidNotTakeEffect(f"{complaint}: {edge.last_error(self._unit)}")
+        left = max(1, int(end - time.monotonic()))
+        if observed.node is not None or self._answers:
+            wait_until_synced(self._connection, timeout=left, expected_size=self._expected_size or 1)
+        else:
+            self._wait_until_it_answers(end)
+
+    def _wait_until_it_answers(self, end: float) -> None:
+        while True:
+            try:
+                with open_session(self._connection):
+                    return
+            except LoginFailed as error:
+                if not error.is_silence or time.monotonic() > end:
+                    raise DidNotTakeEffect(error.message) from None
+            time.sleep(_PAUSE)
+
+    def _take_back(self, why: BulwarkError) -> t.NoReturn:
+        """The server gets back what it ran with, unless that can't be what is wrong."""
+        state = None
+        with contextlib.suppress(BulwarkError):
+            state = self.observe()
+        if state and state.node and is_held_up_by_others(state.node):
+            raise ApplyFailed(
+                f"{self._unit}: {why.message}",
+                "It found the others, so its files were left as they are: bring the missing nodes back, then run again",
+            )
+        edge.put_back(self._fall_back)
+        complaint = ""
+        try:
+            self._restart(state or ServerState("", active=False, answer=None))
+        except DidNotTakeEffect as error:
+            complaint = error.message
+        ending = f"even so it is not back: {complaint}" if complaint else "it runs again"
+        what = "the former files were put back and " if self._fall_back else ""
+        raise ApplyFailed(
+            f"{self._unit} was not back within {self._deadline} s: {why.message}; {what}{ending}",
+            f"See journalctl -u {self._unit}",
+        )
+
+    def _require_the_others(self, observed: ServerState) -> None:
+        state = self.observe()
+        if observed.node is None or state.answer is None:
+            return
+        gone = members_gone(observed.node, self._answers, state.answer.members)
+        if gone:
+            raise DidNotTakeEffect(
+                f"{observed.node.name} is back, but meanwhile {', '.join(gone)} left the cluster or was restarted",
+                "Look why before the next node is stopped, then run again",
+            )
+
+    def result(self, observed: ServerState, plan: Plan) -> dict[str, t.Any]:  # noqa: ARG002
+        return {"unit": self._unit, "seconds": None if self._seconds is None else round(self._seconds, 2)}
+
+
+@contextlib.contextmanager
+def open_subject(connection: MariaDBConnection, options: t.Mapping[str, t.Any]) -> t.Iterator[MariaDBRestart]:
+    yield MariaDBRestart(connection, options)
+
+
