@@ -14,17 +14,10 @@ import os
 import ssl
 import typing as t
 
+from .._core.mariadb_place import BINARY_LOGS, DATA_DIRECTORIES, LOG_FILES, ServerFiles
 from .._dialects import mariadb_galera as galera_dialect
 from .._dialects.mariadb_option_files import Option, Reading, read_options
-from .._dialects.mariadb_server import (
-    BINARY_LOGS,
-    DATA_DIRECTORIES,
-    LOG_FILES,
-    TABLESPACES_QUERY,
-    ServerFiles,
-    place_settings,
-    server_files,
-)
+from .._dialects.mariadb_server import TABLESPACES_QUERY, place_settings, server_files
 from .._dialects.mariadb_settings import LOAD, ServerOptions, canonical_option, waiting_for_restart
 from .._dialects.mariadb_values import Variable
 from . import mariadb_settings as edge
