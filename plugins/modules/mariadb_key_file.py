@@ -21,6 +21,8 @@ description:
   - The nodes of a cluster may have different keys, unless state transfers copy files (C(mariabackup), C(rsync)). Then
     they need the same. See the example for how to carry them over.
 notes:
+  - What the community server writes in clear whatever is set, C(aria_log.*) (rows of Aria's own tables, among them
+    accounts), C(galera.cache) and C(GRA_*.log), is encrypted by no key of these.
   - What C(ansible.builtin.slurp) returns holds the keys and their passphrase. Tasks that read or pass them on need
     C(no_log=true).
   - Keep the folder of O(passphrase_path) out of the backups that hold O(path), or the passphrase protects nothing.
