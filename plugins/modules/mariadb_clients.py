@@ -20,6 +20,7 @@ description:
     the server holds to TLS (C(REQUIRE SSL)). Where the server has no TLS, every session by TCP is in plaintext.
   - Threads of the server itself, sessions on the unix socket, locked accounts, roles and C(mariadb.sys) are no clients.
     Replicas and their accounts are, because they are locked out like any other.
+  - The account of the module needs the privileges PROCESS and SELECT on C(mysql.global_priv).
 options:
   stage:
     description: Record sightings, or refuse to go on while there are any.

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import ssl
 import subprocess
@@ -19,6 +20,8 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.errors impo
     ObservationFailed,
     RefusedForSafety,
 )
+from ansible_collections.bulwark.database.plugins.module_utils._core.secrets import Secret
+from ansible_collections.bulwark.database.plugins.module_utils._io.mariadb import ServerRefused
 from ansible_collections.bulwark.database.plugins.module_utils._module.mariadb_clients import open_subject
 from ansible_collections.bulwark.database.plugins.module_utils._module.runner import Outcome, converge
 from private_mariadb import PORT, PrivateMariaDB
@@ -64,7 +67,7 @@ def test_a_client_in_plaintext_is_told_from_one_with_tls(stopped_mariadb: Privat
     listen(stopped_mariadb, "performance_schema = ON")
     record = tmp_path / "state" / "clients.json"
     stopped_mariadb.sql(f"CREATE USER safe@'%' IDENTIFIED BY '{PASSWORD}'")
-    with connect("safe", tls=True), stopped_mariadb_session(stopped_mariadb):
+    with connect("safe", tls=True), by_the_socket(stopped_mariadb):
         assert not clients(stopped_mariadb, record).plan
         with connect():
             foreseen = clients(stopped_mariadb, record, check_mode=True)
@@ -79,7 +82,7 @@ def test_a_client_in_plaintext_is_told_from_one_with_tls(stopped_mariadb: Privat
                 clients(stopped_mariadb, record, stage="enforce")
 
 
-def stopped_mariadb_session(server: PrivateMariaDB) -> pymysql.connections.Connection:
+def by_the_socket(server: PrivateMariaDB) -> pymysql.connections.Connection:
     """A client on the unix socket, where nothing crosses a network."""
     return pymysql.connect(user="root", unix_socket=str(server.socket))
 
@@ -191,6 +194,17 @@ def test_what_no_server_can_answer_is_refused(mariadb: PrivateMariaDB, tmp_path:
     with pytest.raises(ObservationFailed, match="is no record of client sightings"):
         clients(mariadb, record)
     assert record.read_text() == "not ours"
+
+
+def test_an_account_that_does_not_see_the_sessions_of_others_is_refused(
+    mariadb: PrivateMariaDB, tmp_path: Path
+) -> None:
+    mariadb.sql(f"CREATE USER half@localhost IDENTIFIED BY '{PASSWORD}'; GRANT SELECT ON *.* TO half@localhost")
+    connection = dataclasses.replace(mariadb.connection, user="half", password=Secret(PASSWORD))
+    options = {"stage": "enforce", "seconds": 0, "days": 7, "password_lifetime": None, "exclude": [], "accept": []}
+    asked = {**options, "record_file": str(tmp_path / "clients.json")}
+    with open_subject(connection, asked) as subject, pytest.raises(ServerRefused, match="PROCESS"):
+        subject.observe()
 
 
 def test_through_ansible(stopped_mariadb: PrivateMariaDB, tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ _PASSWORD_PLUGINS: t.Final = ("mysql_native_password", "mysql_old_password", "ed
 STATE: t.Final = """
 SELECT @@global.performance_schema, @@global.have_ssl, @@global.require_secure_transport, UNIX_TIMESTAMP()
 """
+# Refused without the privilege PROCESS. The list of sessions is not: it only lacks those of others then.
+NEEDS_PROCESS: t.Final = "SELECT COUNT(*) FROM information_schema.INNODB_TRX"
 # A session on the unix socket has the host "localhost" without a port.
 SESSIONS: t.Final = """
 SELECT ID, USER, HOST, NULL FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND HOST LIKE '%:%'

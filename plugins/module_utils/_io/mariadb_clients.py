@@ -35,7 +35,11 @@ class ObservedLogins:
 
 
 def observe_logins(session: Session, *, seconds: float) -> ObservedLogins:
-    """:param seconds: how long sessions are looked at; 0 looks once."""
+    """Raises ServerRefused for an account that may not see everybody's sessions.
+
+    :param seconds: how long sessions are looked at; 0 looks once.
+    """
+    session.rows(dialect.NEEDS_PROCESS)
     schema, tls, enforced, now = session.rows(dialect.STATE)[0]
     has_tls = str(tls).upper() == "YES"
     read = (dialect.read_login(*row) for row in session.rows(dialect.LOGINS))
