@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
+import socket
 import ssl
 import subprocess
 import threading
@@ -24,10 +27,22 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.secrets imp
 from ansible_collections.bulwark.database.plugins.module_utils._io.mariadb import ServerRefused
 from ansible_collections.bulwark.database.plugins.module_utils._module.mariadb_clients import open_subject
 from ansible_collections.bulwark.database.plugins.module_utils._module.runner import Outcome, converge
-from private_mariadb import PORT, PrivateMariaDB
+from private_mariadb import PrivateMariaDB
 from through_ansible import through_ansible
 
 PASSWORD = "Old-Secret-1"
+
+
+def free_port() -> int:
+    """Below those that the kernel gives to outgoing connections, and not what another run on this machine has."""
+    for port in range(20000 + os.getpid() % 3000, 24000):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free")
+
+
+PORT = free_port()
 
 
 def clients(server: PrivateMariaDB, record: Path, *, check_mode: bool = False, **options: t.Any) -> Outcome:
@@ -46,7 +61,14 @@ def connect(user: str = "writer", *, tls: bool = False) -> pymysql.connections.C
 
 def listen(server: PrivateMariaDB, options: str = "", *, tls: bool = True) -> None:
     """Start it on loopback, with an account for any host."""
-    lines = ["[mariadbd]", "skip_networking = OFF", "bind_address = 127.0.0.1", "skip_name_resolve = ON", options]
+    lines = [
+        "[mariadbd]",
+        "skip_networking = OFF",
+        "bind_address = 127.0.0.1",
+        f"port = {PORT}",
+        "skip_name_resolve = ON",
+        options,
+    ]
     if tls:
         key, certificate = server.root / "key.pem", server.root / "certificate.pem"
         request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=private"]
