@@ -82,6 +82,16 @@ def _numbers(names: tuple[str, ...], number_of: t.Callable[[str], int | None], *
     return tuple(dict.fromkeys(number for number in numbers if number is not None))
 
 
+def owner_number(name: str) -> int:
+    """The number of an account. Raises InvalidDeclaration for one that is not there."""
+    return _numbers((name,), _user_id, what="account")[0]
+
+
+def group_number(name: str) -> int:
+    """The number of a group. Raises InvalidDeclaration for one that is not there."""
+    return _numbers((name,), _group_id, what="group")[0]
+
+
 def _user_id(name: str) -> int | None:
     if name.isdecimal():
         return int(name)

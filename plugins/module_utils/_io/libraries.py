@@ -31,6 +31,7 @@ class _Library(t.NamedTuple):
 
 _PSYCOPG: t.Final = _Library("psycopg", "psycopg", (3, 1), "python3-psycopg")
 _PYMYSQL: t.Final = _Library("pymysql", "PyMySQL", (1, 0), "python3-pymysql")
+_CRYPTOGRAPHY: t.Final = _Library("cryptography", "cryptography", (3, 1), "python3-cryptography")
 
 
 def require_psycopg() -> types.ModuleType:
@@ -41,6 +42,11 @@ def require_psycopg() -> types.ModuleType:
 def require_pymysql() -> types.ModuleType:
     """The pymysql module, or MissingRequirement that names the interpreter and what to install."""
     return _require(_PYMYSQL)
+
+
+def require_cryptography() -> types.ModuleType:
+    """The cryptography module, or MissingRequirement that names the interpreter and what to install."""
+    return _require(_CRYPTOGRAPHY)
 
 
 def _require(library: _Library) -> types.ModuleType:

@@ -10,15 +10,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 import typing as t
 
 from .._core.client_sightings import Sighting, parse_acceptances, refuse_unaccepted
-from .._core.errors import ApplyFailed, ObservationFailed
+from .._core.errors import ObservationFailed
 from .._core.plan import Change, Plan
-from .._io.files import FileContent, read_file, replace_file
+from .._io.files import read_file
 from .._io.postgresql import ConnectionSettings, Session, open_session
 from .._io.postgresql_clients import ObservedClients, observe_clients
+from .client_record import write_record_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +55,7 @@ class PostgreSQLClients:
 
     def apply(self, plan: Plan, observed: Observation) -> None:
         seen = sorted({*observed.recorded, *(change.payload for change in plan)})
-        write_record(self._options["record_file"], seen)
+        write_record_file(self._options["record_file"], [one.as_dict() for one in seen])
 
     def result(self, observed: Observation, plan: Plan) -> dict[str, t.Any]:
         del plan
@@ -76,15 +76,6 @@ def read_record(path: str) -> frozenset[Sighting]:
         raise ObservationFailed(
             f"{path} is no record of client sightings", "Move it away, or name another record_file"
         ) from None
-
-
-def write_record(path: str, sightings: t.Sequence[Sighting]) -> None:
-    try:
-        os.makedirs(os.path.dirname(path), mode=0o750, exist_ok=True)
-    except OSError as error:
-        raise ApplyFailed(f"can't make the folder of {path}: {error.strerror}") from None
-    text = json.dumps([one.as_dict() for one in sightings], indent=1, sort_keys=True) + "\n"
-    replace_file(path, FileContent(text.encode("utf-8"), os.geteuid(), os.getegid(), 0o600))
 
 
 @contextlib.contextmanager
