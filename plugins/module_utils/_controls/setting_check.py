@@ -14,9 +14,8 @@ import typing as t
 from .._core.assessment import FAIL, NOT_APPLICABLE, NOT_OBSERVABLE, PASS, Finding, Situation
 from .._core.observations import Observations, ObservedSetting, Override, Unobservable
 from .acceptance import Acceptance, same
-from .model import Choice
-
-NEWEST: t.Final = 999999
+from .model import POSTGRESQL, Choice
+from .versions import NEWEST, since, until
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +45,12 @@ class SettingCheck:
     :param want: what is expected, by level and log policy.
     :param override_check: no role or database may set a value that is not accepted.
     :param minimum: oldest server version (server_version_num) that has this parameter; ``maximum``: the newest.
+    :param engine: whose versions these are.
+    :param option: what hardening writes into option files, where that has another name than the variable.
+    :param needs_keys: hardening sets it only where the server has a plugin that manages keys: without, it would not
+        start again.
+    :param on_nodes: of a Galera cluster: True for them only, False for all others only.
+    :param may_be_absent: not every build of the server has it.
     """
 
     name: str
@@ -53,17 +58,18 @@ class SettingCheck:
     override_check: bool = False
     minimum: int = 0
     maximum: int = NEWEST
+    engine: str = POSTGRESQL
+    option: str = ""
+    needs_keys: bool = False
+    on_nodes: bool | None = None
+    may_be_absent: bool = False
 
     def expected_text(self, *, level: str, log_policy: str) -> str:
         want = self.want.of(level=level, log_policy=log_policy)
         if want is None:
             return ""
         text = f"{self.name} = {want.words}"
-        if self.minimum > 130000:
-            text += f" (from PostgreSQL {self.minimum // 10000})"
-        if self.maximum < NEWEST:
-            text += f" (up to PostgreSQL {self.maximum // 10000})"
-        return text
+        return text + since(self.minimum, self.engine) + until(self.maximum, self.engine)
 
     def hardened_value(self, *, level: str, log_policy: str, version: int) -> str | None:
         """What hardening sets on a server of this version; None for nothing."""
@@ -83,9 +89,19 @@ class SettingCheck:
             return Finding(NOT_OBSERVABLE, version.reason, expected)
         if not self._exists_in(version):
             return Finding(NOT_APPLICABLE, f"this version of the server has no {self.name}")
+        if self.on_nodes is not None:
+            galera = observations.galera
+            if isinstance(galera, Unobservable):
+                return Finding(NOT_OBSERVABLE, galera.reason, expected)
+            if self.on_nodes != (galera is not None):
+                return Finding(
+                    NOT_APPLICABLE, f"{self.name} is {'' if self.on_nodes else 'not '}for nodes of a cluster"
+                )
         if isinstance(settings, Unobservable):
             return Finding(NOT_OBSERVABLE, settings.reason, expected)
         setting = settings.get(self.name)
+        if setting is None and self.may_be_absent:
+            return Finding(NOT_APPLICABLE, f"this server has no {self.name}")
         if setting is None:
             return Finding(FAIL, f"{self.name} is not set", expected, (), (self.name,))
         return self._judge_value(setting, want, observations.overrides)
