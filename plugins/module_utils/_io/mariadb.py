@@ -171,9 +171,38 @@ def open_session(connection: MariaDBConnection) -> t.Iterator[Session]:
         session.close()
 
 
-def _connect(connection: MariaDBConnection) -> t.Any:
+class _ObservedContext(ssl.SSLContext):
+    """Keeps the certificate that the other side showed."""
+
+    shown: bytes | None = None
+
+    def wrap_socket(self, *arguments: t.Any, **options: t.Any) -> ssl.SSLSocket:
+        encrypted = super().wrap_socket(*arguments, **options)
+        self.shown = encrypted.getpeercert(binary_form=True)
+        return encrypted
+
+
+def served_certificate(connection: MariaDBConnection) -> bytes | None:
+    """The certificate that the server shows, unverified, in DER; None where it shows none or nobody may look.
+
+    By a whole login: what leaves in the middle of one is a line in the server's log, and counts as a failed attempt.
+    """
+    context = _ObservedContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with contextlib.suppress(MissingRequirement):
+        if connection.client_certificate:
+            context.load_cert_chain(connection.client_certificate, connection.client_key)
+        Session(_connect(connection, context), connection).close()
+    return context.shown
+
+
+def _connect(connection: MariaDBConnection, tls: ssl.SSLContext | None = None) -> t.Any:
+    """:param tls: instead of what the connection says; on the unix socket, too."""
     pymysql = require_pymysql()
     parameters = connection.parameters()
+    if tls is not None:
+        parameters["ssl"] = tls
     try:
         with acting_as(connection.os_user):
             return pymysql.connect(

@@ -48,6 +48,7 @@ class ServerProcess:
     :param known: options its binary knows with the files as they are; empty if it refuses them.
     """
 
+    process_id: int
     binary: str
     first_arguments: tuple[str, ...]
     arguments: tuple[str, ...]
@@ -124,6 +125,7 @@ def find_process(variables: t.Mapping[str, Variable], libraries: t.Iterable[str]
     variables_there = dict(part.partition("=")[::2] for part in read_process_file(process, "environ").split("\0"))
     owner = os.stat(f"/proc/{process}")
     found = ServerProcess(
+        process_id=process,
         binary=binary,
         first_arguments=tuple(part for part in arguments if part.startswith(_FIRST_ARGUMENTS)),
         arguments=(

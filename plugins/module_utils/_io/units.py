@@ -49,6 +49,32 @@ def parse_unit_files(listing: str) -> tuple[str, ...]:
     return tuple(sorted(line.split()[0] for line in listing.splitlines() if line.strip()))
 
 
+def observe_socket_units() -> dict[str, frozenset[str]]:
+    """Socket units that are active or start by themselves, with the ports and paths that each listens on."""
+    if not is_booted():
+        return {}
+    done = run_command(
+        [*_SYSTEMCTL, "list-units", "--type=socket", "--state=active", "--no-legend", "--plain", "--full"]
+    )
+    names = {*parse_unit_files(done.output), *(name for name in observe_enabled_units() if name.endswith(".socket"))}
+    wanted = sorted(name for name in names if "@." not in name)  # a template listens on nothing
+    if not wanted:
+        return {}
+    return parse_listening(run_command([*_SYSTEMCTL, "show", "--property=Id,Listen", "--", *wanted]).output)
+
+
+def parse_listening(listing: str) -> dict[str, frozenset[str]]:
+    """Ports and paths by unit, from ``systemctl show --property=Id,Listen``: a block each, a line for each address."""
+    found = {}
+    for block in listing.split("\n\n"):
+        lines = [line.partition("=")[::2] for line in block.splitlines()]
+        addresses = [value.rpartition(" (")[0] for name, value in lines if name == "Listen"]
+        # "[::]:3306" and "127.0.0.1:3306", but no colon in paths counts
+        listens = (one if one.startswith(("/", "@")) else one.rpartition(":")[2] for one in addresses)
+        found.update({value: frozenset(listens) for name, value in lines if name == "Id"})
+    return found
+
+
 def disable_units(names: t.Sequence[str]) -> None:
     """Disable units and stop them. Raises ApplyFailed."""
     if not names:
