@@ -81,7 +81,8 @@ def mariadb_settings(
 
 
 def without(baseline: MariaDBBaseline, leave: t.Iterable[str]) -> MariaDBBaseline:
-    """The baseline less some options; with a plugin go its own options. Raises InvalidDeclaration for a name in none."""
+    """The baseline less some options; with a plugin go its own options. Raises InvalidDeclaration for a name"
+    " in none."""
     names = tuple(leave)
     known = _every_name()
     for name in names:

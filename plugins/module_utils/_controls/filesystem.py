@@ -57,8 +57,8 @@ CONTROLS: t.Final = (
         id="OS-SVC-001",
         title="systemd locks the service in",
         category="filesystem",
-        rationale="An intruder who runs commands as the server (COPY PROGRAM, a plugin, a bug) finds a host that is read-only,"
-        " without other people's files, devices or ways to more power. The stock unit restricts nothing.",
+        rationale="An intruder who runs commands as the server (COPY PROGRAM, a plugin, a bug) finds a host that is"
+        " read-only, without other people's files, devices or ways to more power. The stock unit restricts nothing.",
         checks=(ServiceCheck(_SANDBOX),),
         remedy="Run service_sandbox with the profile of the engine, as the role host_hardening does, and restart the "
         "service",

@@ -37,16 +37,16 @@ SELECT CONCAT('no credential: ', user, '@', host) FROM {ACCOUNTS} AND user <> ''
    AND ((COALESCE(JSON_VALUE(priv, '$.authentication_string'), '') = '' AND {_PLUGIN} IN {_PASSWORDS}) OR {_EMPTY})
 UNION ALL
 SELECT CONCAT('database ', schema_name) FROM information_schema.schemata
- WHERE schema_name = 'test' OR LEFT(schema_name, 5) = 'test_'"""
+ WHERE schema_name = 'test' OR LEFT(schema_name, 5) = 'test_'"""  # noqa: S608 (made of constants)
 _ROAMING: t.Final = f"""
 SELECT CONCAT(user, '@', host) AS line FROM {ACCOUNTS}
    AND ((user = 'root' AND host NOT IN ('localhost', '127.0.0.1', '::1')) OR LEFT(host, 1) = '%%')
-   AND CONCAT(user, '@', host) NOT IN %(roaming_accounts)s"""
+   AND CONCAT(user, '@', host) NOT IN %(roaming_accounts)s"""  # noqa: S608 (made of constants)
 # A hash that no password has, as stock root's, is none.
 _WEAK: t.Final = f"""
 SELECT CONCAT(user, '@', host, ' ', {_PLUGIN}) AS line FROM {ACCOUNTS} AND user <> ''
    AND {_PLUGIN} IN ('mysql_native_password', 'mysql_old_password')
-   AND COALESCE(JSON_VALUE(priv, '$.authentication_string'), '') <> 'invalid'"""
+   AND COALESCE(JSON_VALUE(priv, '$.authentication_string'), '') <> 'invalid'"""  # noqa: S608 (made of constants)
 
 CONTROLS: t.Final = (
     Control(
@@ -67,7 +67,8 @@ CONTROLS: t.Final = (
         id="MDB-AUTH-002",
         title="root is local, and accounts come from named hosts",
         category="authentication",
-        rationale="For an account that may come from anywhere one leaked password is enough. A network is a named host.",
+        rationale="For an account that may come from anywhere one leaked password is enough. A network is a"
+        " named host.",
         checks=(query("accounts that come from anywhere", "root is local, % for roaming_accounts only", _ROAMING),),
         remedy="RENAME USER u@'%' TO u@'10.0.1.%', or declare it in roaming_accounts",
         activation=LIVE,
@@ -80,8 +81,8 @@ CONTROLS: t.Final = (
         title="Passwords are kept by ed25519 or parsec, not by SHA-1",
         category="authentication",
         level=STRICT,
-        rationale="mysql_native_password keeps a hash without salt, and who has read it from the wire and the table logs"
-        " in with it.",
+        rationale="mysql_native_password keeps a hash without salt, and who has read it from the wire and the table"
+        " logs in with it.",
         checks=(query("accounts with an old hash", "no account with mysql_native_password or older", _WEAK),),
         remedy="Load auth_ed25519 on every node, then ALTER USER u IDENTIFIED VIA ed25519 USING PASSWORD('...');"
         " connectors and proxies have to know it",
@@ -94,16 +95,16 @@ CONTROLS: t.Final = (
         id="MDB-AUTH-004",
         title="Neither old password hashes nor a start without accounts",
         category="authentication",
-        rationale="skip_grant_tables lets everybody in as everybody, init_file runs statements at each start, and the old"
-        " hash is broken in seconds. Its plugin can't be unloaded.",
+        rationale="skip_grant_tables lets everybody in as everybody, init_file runs statements at each start, and the"
+        " old hash is broken in seconds. Its plugin can't be unloaded.",
         checks=(
             variable("secure_auth", "ON"),
             variable("old_passwords", "OFF", OneOf(("OFF", "0"))),
             variable("skip_grant_tables", None, OneOf(("OFF",)), may_be_absent=True),
             variable("init_file", None, OneOf(("",))),
         ),
-        remedy="Set secure_auth and old_passwords with mariadb_settings; take skip_grant_tables and init_file out of files"
-        " and unit, and restart",
+        remedy="Set secure_auth and old_passwords with mariadb_settings; take skip_grant_tables and init_file out of"
+        " files and unit, and restart",
         activation=RESTART,
         source=("TX-2.2.1",),
         references=("CIS-MDB106 4.5", "CIS-MDB106 7.1", "devsec mysql-conf-03"),
@@ -152,8 +153,8 @@ CONTROLS: t.Final = (
         id="MDB-AUTH-007",
         title="Accounts are locked after repeated wrong passwords",
         category="authentication",
-        rationale="Guessing ends. The lock stays until FLUSH PRIVILEGES or ALTER USER, so whoever reaches the server can"
-        " lock an account out: let accounts come from named hosts, and watch for error 4150. Each node of a cluster"
+        rationale="Guessing ends. The lock stays until FLUSH PRIVILEGES or ALTER USER, so whoever reaches the server"
+        " can lock an account out: let accounts come from named hosts, and watch for error 4150. Each node of a cluster"
         " counts for itself.",
         checks=(
             variable("max_password_errors", "5", Within("1", "10")),

@@ -36,7 +36,7 @@ SELECT CONCAT(REPLACE(grantee, '''', ''), ' ', privilege_type, IF(is_grantable =
    AND (privilege_type NOT IN {_TRANSFER_PRIVILEGES} OR is_grantable = 'YES')
 UNION ALL
 SELECT CONCAT(user, '@', host, ' is not of this host') FROM mysql.global_priv
- WHERE user LIKE '%%sst%%' AND host NOT IN ('', 'localhost', '127.0.0.1', '::1')"""
+ WHERE user LIKE '%%sst%%' AND host NOT IN ('', 'localhost', '127.0.0.1', '::1')"""  # noqa: S608 (made of constants)
 
 CONTROLS: t.Final = (
     Control(
@@ -44,7 +44,8 @@ CONTROLS: t.Final = (
         title="Nodes prove who they are, and their traffic is encrypted",
         category="encryption",
         rationale="Galera has no login. A stranger that knew the cluster's name joined and was sent a full copy of all"
-        " data; mutual TLS stopped it. Any certificate of that authority may join: it should sign for the cluster alone.",
+        " data; mutual TLS stopped it. Any certificate of that authority may join: it should sign for the"
+        " cluster alone.",
         checks=(GroupTlsCheck(),),
         remedy="Run galera_hardening, which takes a cluster to TLS without a stop; by hand: socket.ssl, socket.ssl_ca,"
         " socket.ssl_cert and socket.ssl_key in wsrep_provider_options, socket.dynamic in between only",
@@ -57,8 +58,8 @@ CONTROLS: t.Final = (
         id="MDB-GAL-002",
         title="Only listed addresses may join the cluster",
         category="network",
-        rationale="A second wall behind the certificates. The list is made anew from the option at every start: one start"
-        " without it lets everybody in.",
+        rationale="A second wall behind the certificates. The list is made anew from the option at every start: one"
+        " start without it lets everybody in.",
         checks=(AllowlistCheck(),),
         remedy="Set wsrep_allowlist to the addresses of all members with mariadb_settings, and restart node by node",
         activation=RESTART,
@@ -69,16 +70,16 @@ CONTROLS: t.Final = (
         id="MDB-GAL-003",
         title="State transfers go by mariadb-backup, encrypted and verified",
         category="encryption",
-        rationale="A transfer is a copy of everything. ssl_cert of the server does not encrypt it: ssl_mode of the group"
-        " [sst] is DISABLED unless it is set.",
+        rationale="A transfer is a copy of everything. ssl_cert of the server does not encrypt it: ssl_mode of the"
+        " group [sst] is DISABLED unless it is set.",
         checks=(variable("wsrep_sst_method", "mariabackup", on_nodes=True), TransferCheck()),
         remedy="Set wsrep_sst_method with mariadb_settings, and ssl_mode=VERIFY_CA with tca, tcert and tkey in [sst]",
         activation=LIVE,
         source=("GB-1.4", "GB-2.3"),
         residual=(
             Residual(
-                "The joiner chooses the method: a node of the cluster may still ask a donor for rsync, where that program"
-                " is installed."
+                "The joiner chooses the method: a node of the cluster may still ask a donor for rsync, where that"
+                " program is installed."
             ),
         ),
         engines=(MARIADB,),
@@ -108,8 +109,8 @@ CONTROLS: t.Final = (
         id="MDB-GAL-005",
         title="Quorum is kept, and no node is about to found a cluster of its own",
         category="network",
-        rationale="A node that ignores quorum, or that finds no others in its address, goes on alone: two truths, and one"
-        " of them is lost.",
+        rationale="A node that ignores quorum, or that finds no others in its address, goes on alone: two truths, and"
+        " one of them is lost.",
         checks=(QuorumCheck(),),
         remedy="Take pc.ignore_quorum and pc.ignore_sb out of wsrep_provider_options; name all members in"
         " wsrep_cluster_address; restart",
@@ -144,8 +145,8 @@ CONTROLS: t.Final = (
         title="What the node runs belongs to root",
         category="filesystem",
         level=STRICT,
-        rationale="The provider, the transfer's scripts and wsrep_notify_cmd run as the server. Who writes to one of them"
-        " is the server.",
+        rationale="The provider, the transfer's scripts and wsrep_notify_cmd run as the server. Who writes to one of"
+        " them is the server.",
         checks=(ProgramOwnerCheck(),),
         remedy="chown root and chmod 0755 the files",
         activation=LIVE,

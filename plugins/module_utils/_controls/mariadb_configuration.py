@@ -93,7 +93,8 @@ CONTROLS: t.Final = (
         id="MDB-CFG-004",
         title="The server refuses bad data, and what is committed survives a crash",
         category="filesystem",
-        rationale="Without a strict mode values are cut off silently. In a cluster the other nodes hold what one loses.",
+        rationale="Without a strict mode values are cut off silently. In a cluster the other nodes hold what"
+        " one loses.",
         checks=(
             variable(
                 "sql_mode",
@@ -118,8 +119,8 @@ CONTROLS: t.Final = (
         title="Data at rest is encrypted: tables, redo, binary logs, temporary files",
         category="filesystem",
         level=STRICT,
-        rationale="A disk or a copy of it that gets lost tells nothing. The key must not lie beside the data, nor in the"
-        " same backup.",
+        rationale="A disk or a copy of it that gets lost tells nothing. The key must not lie beside the data, nor in"
+        " the same backup.",
         checks=(
             _with_keys("innodb_encrypt_tables", "FORCE"),
             _with_keys("innodb_encrypt_log"),
@@ -137,8 +138,8 @@ CONTROLS: t.Final = (
         references=("CIS-MDB106 4.9", "CIS-MDB106 6.6", "STIG MADB-10-008700"),
         residual=(
             Residual(
-                "Tables can move to a new key, but key 1 (redo and binary logs) can't be replaced on the community server."
-                " galera.cache, GRA_*.log, the general and slow log and mariadb-dump's output stay in clear."
+                "Tables can move to a new key, but key 1 (redo and binary logs) can't be replaced on the community"
+                " server. galera.cache, GRA_*.log, the general and slow log and mariadb-dump's output stay in clear."
             ),
         ),
         engines=(MARIADB,),

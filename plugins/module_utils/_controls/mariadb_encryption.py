@@ -26,15 +26,15 @@ _CIPHERS: t.Final = (
 )
 _PLAINTEXT: t.Final = f"""
 SELECT CONCAT(user, '@', host) AS line FROM {ACCOUNTS}
-   AND host NOT IN ('localhost', '127.0.0.1', '::1', '') AND COALESCE(JSON_VALUE(priv, '$.ssl_type'), '0') = '0'"""
+   AND host NOT IN ('localhost', '127.0.0.1', '::1', '') AND COALESCE(JSON_VALUE(priv, '$.ssl_type'), '0') = '0'"""  # noqa: S608 (made of constants)
 
 CONTROLS: t.Final = (
     Control(
         id="MDB-TLS-001",
         title="Clients come by TLS, with a certificate of the site",
         category="encryption",
-        rationale="Passwords' hashes and rows cross the network otherwise. From 11.4 on the server invents a certificate"
-        " where none is set, which nobody signed: have_ssl alone proves nothing.",
+        rationale="Passwords' hashes and rows cross the network otherwise. From 11.4 on the server invents a"
+        " certificate where none is set, which nobody signed: have_ssl alone proves nothing.",
         checks=(
             variable("have_ssl", None, OneOf(("YES",))),
             variable("require_secure_transport", "ON"),
@@ -64,7 +64,8 @@ CONTROLS: t.Final = (
             ),
             CertificateCheck(),
         ),
-        remedy="Set tls_version and ssl_cipher with mariadb_settings; bring a certificate of an authority, and FLUSH SSL",
+        remedy="Set tls_version and ssl_cipher with mariadb_settings; bring a certificate of an authority,"
+        " and FLUSH SSL",
         activation=RESTART,
         source=("OG-2.4",),
         references=("CIS-MDB106 2.10", "CIS-MDB106 2.12", "CIS-MDB106 3.7", "CIS-MDB106 2.5", "STIG MADB-10-004100"),

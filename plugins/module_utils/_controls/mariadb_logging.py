@@ -61,8 +61,8 @@ CONTROLS: t.Final = (
         id="MDB-LOG-001",
         title="Statements, with their data and passwords, are not written to logs",
         category="logging",
-        rationale="The general log holds every statement and the passwords of CREATE USER, the slow log and the monitors"
-        " of InnoDB hold values, and the plugin sql_errlog holds statements that failed.",
+        rationale="The general log holds every statement and the passwords of CREATE USER, the slow log and the"
+        " monitors of InnoDB hold values, and the plugin sql_errlog holds statements that failed.",
         checks=(
             variable("general_log", "OFF"),
             chosen("slow_query_log", Choice(Want("OFF"), forensic=None)),

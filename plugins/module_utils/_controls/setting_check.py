@@ -12,7 +12,7 @@ import dataclasses
 import typing as t
 
 from .._core.assessment import FAIL, NOT_APPLICABLE, NOT_OBSERVABLE, PASS, Finding, Situation
-from .._core.observations import Observations, ObservedSetting, Override, Unobservable
+from .._core.observations import GaleraNode, Observations, ObservedSetting, Override, Unobservable
 from .acceptance import Acceptance, same
 from .model import POSTGRESQL, Choice
 from .versions import NEWEST, since, until
@@ -79,6 +79,16 @@ class SettingCheck:
     def _exists_in(self, version: int) -> bool:
         return self.minimum <= version <= self.maximum
 
+    def _judge_kind(self, galera: GaleraNode | Unobservable | None, expected: str) -> Finding | None:
+        """None where the check is for this kind of server."""
+        if self.on_nodes is None:
+            return None
+        if isinstance(galera, Unobservable):
+            return Finding(NOT_OBSERVABLE, galera.reason, expected)
+        if self.on_nodes == (galera is not None):
+            return None
+        return Finding(NOT_APPLICABLE, f"{self.name} is asked {'' if self.on_nodes else 'not '}of nodes of a cluster")
+
     def judge(self, observations: Observations, situation: Situation) -> Finding:
         want = self.want.of(level=situation.level, log_policy=situation.log_policy)
         if want is None:
@@ -89,14 +99,9 @@ class SettingCheck:
             return Finding(NOT_OBSERVABLE, version.reason, expected)
         if not self._exists_in(version):
             return Finding(NOT_APPLICABLE, f"this version of the server has no {self.name}")
-        if self.on_nodes is not None:
-            galera = observations.galera
-            if isinstance(galera, Unobservable):
-                return Finding(NOT_OBSERVABLE, galera.reason, expected)
-            if self.on_nodes != (galera is not None):
-                return Finding(
-                    NOT_APPLICABLE, f"{self.name} is {'' if self.on_nodes else 'not '}for nodes of a cluster"
-                )
+        elsewhere = self._judge_kind(observations.galera, expected)
+        if elsewhere is not None:
+            return elsewhere
         if isinstance(settings, Unobservable):
             return Finding(NOT_OBSERVABLE, settings.reason, expected)
         setting = settings.get(self.name)

@@ -177,7 +177,7 @@ class GaleraNode:
     options: t.Mapping[str, str]
     replication_tls: str
     cluster_address: str = ""
-    allowlist: tuple[str, ...] | None | Unobservable = None
+    allowlist: tuple[str, ...] | Unobservable | None = None
     transfer: t.Mapping[str, str] | Unobservable = _NOT_LOOKED_AT
     programs: tuple[str, ...] | Unobservable = _NOT_LOOKED_AT
     conflict_dumps: tuple[str, ...] | Unobservable = _NOT_LOOKED_AT
@@ -247,4 +247,4 @@ class Observations:
     port: int = 5432
     plugins: t.Mapping[str, str] | Unobservable = _NOT_LOOKED_AT
     channels: tuple[ReplicationChannel, ...] | Unobservable = _NOT_LOOKED_AT
-    galera: GaleraNode | None | Unobservable = _NOT_LOOKED_AT
+    galera: GaleraNode | Unobservable | None = _NOT_LOOKED_AT
