@@ -189,7 +189,9 @@ def test_controls_of_a_cluster_do_not_apply_to_a_single_server(shared_mariadb: P
 @pytest.fixture
 def node(short_directory: Path, template_mariadb: PrivateMariaDB) -> t.Iterator[PrivateGaleraNode]:
     """One node that is a cluster of its own; it is not started."""
-    cluster = PrivateGalera(Path(tempfile.mkdtemp(prefix="g", dir=short_directory)), 1, first=8)
+    root = Path(tempfile.mkdtemp(prefix="g", dir=short_directory))
+    root.chmod(0o755)
+    cluster = PrivateGalera(root, 1, first=8)
     cluster.create(template_mariadb)
     yield cluster.nodes[0]
     cluster.destroy()

@@ -24,7 +24,7 @@ class ChannelCheck(ObservedCheck):
         if not channels:
             return Finding(NOT_APPLICABLE, "the server is no replica")
         bad = tuple(
-            f"channel {one.name or '(default)'} from {one.source}: {'not verified' if one.is_encrypted else 'plaintext'}"
+            f"{one.name or '(default)'} from {one.source}: {'not verified' if one.is_encrypted else 'plaintext'}"
             for one in channels
             if not (one.is_encrypted and one.is_verified)
         )

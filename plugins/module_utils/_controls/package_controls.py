@@ -42,8 +42,8 @@ CONTROLS: tuple[Control, ...] = (
         source=("TX-2.5.5",),
         references=("CIS-MDB106 1.1",),
         checks=(SupportCheck(_MARIADB_SUPPORT_ENDS, MARIADB),),
-        remedy="Plan an upgrade to a newer series of long support. A distribution that patches longer is a reason for a "
-        "waiver.",
+        remedy="Plan an upgrade to a newer series of long support. A distribution that patches longer is a reason for"
+        " a waiver.",
         activation="restart",
         engines=(MARIADB,),
     ),

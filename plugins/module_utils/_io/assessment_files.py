@@ -84,7 +84,7 @@ def mariadb_places(location: MariaDBLocation) -> Places:
         configuration=_real(*files.config_files, *files.secret_config_files, *files.config_directories),
         logs=_real(*(path for path in logs if path not in shared)),
         data=_real(
-            settings["datadir"], *location.tablespaces, *(settings[name] for name in DATA_DIRECTORIES if settings[name])
+            settings["datadir"], *(settings[name] for name in DATA_DIRECTORIES if settings[name])
         ),
     )
 
