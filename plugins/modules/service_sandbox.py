@@ -35,13 +35,16 @@ options:
     description:
       - What the directives start from. V(postgresql) knows how Debian starts a cluster, and adds the directories behind
         the links C(pg_wal) and C(pg_tblspc) of a data directory in O(read_write_paths).
+      - V(mariadb) knows what a node of a Galera cluster starts besides for state transfers, and adds the directories
+        behind all links in a data directory.
     type: str
-    choices: [base, postgresql]
+    choices: [base, mariadb, postgresql]
     default: base
   read_write_paths:
     description:
       - Directories and files the service writes to, such as its data directory, archive and log directory.
-      - The profile V(postgresql) brings C(/run/postgresql) and C(/var/log/postgresql).
+      - The profile V(postgresql) brings C(/run/postgresql) and C(/var/log/postgresql), V(mariadb) brings C(/run/mysqld)
+        and C(/var/log/mysql).
     type: list
     elements: path
     default: []
@@ -133,7 +136,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._module.service_s
 def argument_spec() -> dict:
     return {
         "unit": {"type": "str", "required": True},
-        "profile": {"type": "str", "choices": ["base", "postgresql"], "default": "base"},
+        "profile": {"type": "str", "choices": ["base", "mariadb", "postgresql"], "default": "base"},
         "read_write_paths": {"type": "list", "elements": "path", "default": []},
         "directives": {"type": "dict", "default": {}},
         "allow_restart": {"type": "bool", "default": False},

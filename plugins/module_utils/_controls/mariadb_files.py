@@ -33,13 +33,20 @@ _DEBIANS_LOGIN: t.Final = "/etc/mysql/debian.cnf"
 
 
 def file_policies(
-    settings: t.Mapping[str, str], files: ServerFiles, *, os_user: str, os_group: str = "", output_file: str = ""
+    settings: t.Mapping[str, str],
+    files: ServerFiles,
+    *,
+    os_user: str,
+    os_group: str = "",
+    tablespaces: t.Sequence[str] = (),
+    output_file: str = "",
 ) -> list[PolicyData]:
     """Policies as the module file_permissions takes them.
 
     :param settings: absolute paths by the names of variables, as the dialect's place_settings makes them.
     :param files: paths with links resolved.
     :param os_user: account that the server runs as; ``os_group``: its group, named like the account if empty.
+    :param tablespaces: folders of tables that lie apart from the data directory.
     :param output_file: where the server's standard error goes; empty without a file.
     """
     account = Account(os_user, os_group or os_user)
@@ -50,8 +57,8 @@ def file_policies(
         for path in files.certificates
     ]
     policies += _option_file_policies(files, account)
-    policies += _data_policies(settings, account)
-    policies += _log_policies(settings, account, output_file=output_file)
+    policies += _data_policies(settings, files, account, tablespaces=tablespaces)
+    policies += _log_policies(settings, files, account, output_file=output_file)
     # One policy for a path: the first, which is the stricter.
     return list({policy["path"]: policy for policy in reversed(policies)}.values())[::-1]
 
@@ -102,36 +109,43 @@ def _option_file_policies(files: ServerFiles, account: Account) -> list[PolicyDa
     return policies
 
 
-def _data_policies(settings: t.Mapping[str, str], account: Account) -> list[PolicyData]:
+def _data_policies(
+    settings: t.Mapping[str, str], files: ServerFiles, account: Account, *, tablespaces: t.Sequence[str]
+) -> list[PolicyData]:
     """Data, wherever it lies, closed at its root; inside, files as the server makes them.
 
-    What is root's stays root's: mariadb-upgrade and Debian's package make small files in the data directory. The
-    group is then the server's in any case, which might not get in otherwise.
+    Root's files stay root's in the data directory: mariadb-upgrade and Debian's package make small ones there.
     """
     data = settings["datadir"]
-    rule: PolicyData = {
-        "recurse": True,
-        "owner": [account.user],
-        "group": [account.group],
-        "file_mode_max": "0660",
-        "accept": [{"owner": ["root"], "file_mode_max": "0644", "directory_mode_max": "0770"}],
-    }
+    rule: PolicyData = {"recurse": True, "owner": [account.user], "group": [account.group], "file_mode_max": "0660"}
+    # What root owns, the server reaches by its group.
+    roots = {"owner": ["root"], "directory_mode_max": "0770"}
+    versions = {"owner": ["root"], "group": ["root"], "file_mode_max": "0664", "directory_mode_max": "0755"}
     # A socket in the data directory (Red Hat) needs a way to it for every client.
     passage = "0711" if _is_within(settings["socket"], data) else "0700"
-    elsewhere = [settings[name] for name in DATA_DIRECTORIES]
+    policies: list[PolicyData] = [{"path": data, **rule, "directory_mode_max": passage, "accept": [roots, versions]}]
+    elsewhere = [*tablespaces, *(settings[name] for name in DATA_DIRECTORIES)]
     elsewhere += [posixpath.dirname(settings[name]) for name in BINARY_LOGS]
-    apart = [path for path in elsewhere if path and not _is_within(path, data) and not _is_shared(path)]
-    policies: list[PolicyData] = [{"path": data, **rule, "directory_mode_max": passage}]
-    policies += [{"path": path, **rule, "directory_mode_max": "0700"} for path in dict.fromkeys(apart)]
+    policies += [
+        {"path": path, **rule, "directory_mode_max": "0700", "accept": [roots]}
+        for path in dict.fromkeys(elsewhere)
+        if path in files.own_directories and not _is_within(path, data) and not _is_shared(path)
+    ]
     exchange = settings["secure_file_priv"]
     if exchange and not _is_shared(exchange):
-        roots = {"owner": ["root"], "group": [account.group]}
-        policies.append({"path": exchange, "owner": [account.user], "directory_mode_max": "2770", "accept": [roots]})
+        mine = {"owner": [account.user], "directory_mode_max": "2770"}
+        policies.append({"path": exchange, **mine, "accept": [{"owner": ["root"], "group": [account.group]}]})
     return policies
 
 
-def _log_policies(settings: t.Mapping[str, str], account: Account, *, output_file: str) -> list[PolicyData]:
-    """Logs outside of the data directory. The server makes them for its own group; Debian lets adm read them."""
+def _log_policies(
+    settings: t.Mapping[str, str], files: ServerFiles, account: Account, *, output_file: str
+) -> list[PolicyData]:
+    """Logs outside of the data directory. The server makes files for its group to write, whatever UMask says.
+
+    In Debian's folder for them that group is adm.
+    A folder of theirs counts as a whole where the server's account owns it; elsewhere only the files are the server's.
+    """
     rule: PolicyData = {
         "required": False,
         "owner": [account.user],
@@ -139,7 +153,8 @@ def _log_policies(settings: t.Mapping[str, str], account: Account, *, output_fil
         "file_mode_max": "0660",
         "directory_mode_max": "2770",
         "accept": [
-            {"group": ["adm", "root"], "file_mode_max": "0640", "directory_mode_max": "2750"},
+            {"group": ["adm"], "directory_mode_max": "2750"},
+            {"group": ["root"], "file_mode_max": "0640", "directory_mode_max": "2750"},
             {"owner": ["root"]},
         ],
     }
@@ -147,7 +162,8 @@ def _log_policies(settings: t.Mapping[str, str], account: Account, *, output_fil
     for path in dict.fromkeys((*(settings[name] for name in LOG_FILES), output_file)):
         directory = posixpath.dirname(path)
         if path and not _is_within(path, settings["datadir"]):
-            place = {"path": path} if _is_shared(directory) else {"path": directory, "recurse": True}
+            whole = directory in files.own_directories and not _is_shared(directory)
+            place = {"path": directory, "recurse": True} if whole else {"path": path}
             policies.append({**place, **rule})
     return policies
 

@@ -7,7 +7,8 @@
 """How far a service can be locked in without ceasing to do its work, per kind of service.
 
 Left out on purpose, and what it would break: MemoryDenyWriteExecute (PostgreSQL's just-in-time compilation), User=
-(pg_ctlcluster starts as root and drops its privileges itself), PrivateUsers (the same), PrivateNetwork.
+(pg_ctlcluster starts as root and drops its privileges itself), PrivateUsers (the same; Debian's scripts for MariaDB run
+as root beside the server), PrivateNetwork.
 """
 
 from __future__ import annotations
@@ -47,6 +48,10 @@ _BASE: tuple[tuple[str, str], ...] = (
 # pg_ctlcluster: becomes the cluster's owner, makes its log file, and shields the postmaster from the OOM killer.
 _POSTGRESQL_CAPABILITIES = "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_SETGID CAP_SETUID CAP_SYS_RESOURCE"
 
+# Memory that is not swapped out. The rest is for what systemd runs as root after each start, /etc/mysql/debian-start:
+# it goes into the data directory, which is closed to everybody but the server's account.
+_MARIADB_CAPABILITIES = "CAP_DAC_OVERRIDE CAP_IPC_LOCK"
+
 PROFILES: t.Final[t.Mapping[str, Profile]] = {
     "base": Profile(_BASE),
     "postgresql": Profile(
@@ -54,5 +59,11 @@ PROFILES: t.Final[t.Mapping[str, Profile]] = {
         writable=("/run/postgresql", "/var/log/postgresql"),
         # WAL and tablespaces may lie elsewhere, behind links in the data directory.
         links=("pg_wal", "pg_tblspc/*"),
+    ),
+    "mariadb": Profile(
+        (*_BASE, ("AmbientCapabilities", "CAP_IPC_LOCK"), ("CapabilityBoundingSet", _MARIADB_CAPABILITIES)),
+        writable=("/run/mysqld", "/var/log/mysql"),
+        # Databases may lie elsewhere, behind links in the data directory.
+        links=("*",),
     ),
 }

@@ -35,6 +35,10 @@ DATA_DIRECTORIES: t.Final = (
     *("innodb_data_home_dir", "innodb_log_group_home_dir", "innodb_undo_directory", "aria_log_dir_path"),
     *("wsrep_data_home_dir", "gcache.dir"),
 )
+# Tables with a DATA DIRECTORY of their own: /srv/fast/shop for /srv/fast/shop/orders.ibd.
+TABLESPACES_QUERY: t.Final = """
+SELECT DISTINCT SUBSTRING_INDEX(FILENAME, '/', LENGTH(FILENAME) - LENGTH(REPLACE(FILENAME, '/', '')))
+  FROM information_schema.INNODB_SYS_TABLESPACES WHERE FILENAME LIKE '/%' AND NAME LIKE '%/%'"""
 BINARY_LOGS: t.Final = ("log_bin_basename", "relay_log_basename")
 _PROVIDER_PATHS: t.Final = ("gcache.dir", "gcache.name", "socket.ssl_ca", "socket.ssl_cert", "socket.ssl_key")
 _SECRET_OPTION = re.compile(r"(?:password|passphrase|secret|token|filekey|sst_auth)$")
@@ -54,6 +58,7 @@ class ServerFiles:
     :param secret_config_files: those of them in which a password or the like is written.
     :param private_keys: of client TLS, replication and state transfer; ``certificates``: what is public of these.
     :param encryption_keys: the file of the keys of data at rest, and the one that holds its passphrase.
+    :param own_directories: folders of data and logs that belong to the server's account, so all in them is its own.
     """
 
     config_files: tuple[str, ...] = ()
@@ -62,6 +67,7 @@ class ServerFiles:
     private_keys: tuple[str, ...] = ()
     certificates: tuple[str, ...] = ()
     encryption_keys: tuple[str, ...] = ()
+    own_directories: tuple[str, ...] = ()
 
 
 def place_settings(values: t.Mapping[str, str]) -> dict[str, str]:

@@ -212,13 +212,11 @@ def _connect(connection: MariaDBConnection, tls: ssl.SSLContext | None = None) -
         parameters["ssl"] = tls
     try:
         with acting_as(connection.os_user):
-            return pymysql.connect(
-                autocommit=True,
-                charset="utf8mb4",
-                init_command=f"SET SESSION sql_mode = {quote_literal(SESSION_SQL_MODE)}",
-                program_name="bulwark.database",
-                **parameters,
-            )
+            opened = pymysql.connect(autocommit=True, charset="utf8mb4", program_name="bulwark.database", **parameters)
+        # By init_command the older driver (Debian 12's) commits, which a node out of the primary component refuses.
+        with opened.cursor() as cursor:
+            cursor.execute(f"SET SESSION sql_mode = {quote_literal(SESSION_SQL_MODE)}")
+        return opened
     except RuntimeError as error:  # a library that only this way of authenticating needs, such as PyNaCl for ed25519
         raise MissingRequirement(
             f"can't log in to MariaDB at {connection.address} as {connection.user}: {error}",

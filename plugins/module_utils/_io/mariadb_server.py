@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import ssl
@@ -19,6 +20,7 @@ from .._dialects.mariadb_server import (
     BINARY_LOGS,
     DATA_DIRECTORIES,
     LOG_FILES,
+    TABLESPACES_QUERY,
     ServerFiles,
     place_settings,
     server_files,
@@ -60,6 +62,7 @@ class MariaDBLocation:
     :param socket_unit: the systemd unit that holds the server's port or socket, or will from the next boot on.
     :param output_file: the file that standard error goes to; empty where the journal or nobody has it.
     :param files: its option files, keys and certificates, links resolved.
+    :param tablespaces: folders of tables that lie apart from the data directory.
     :param galera: it is a node of a cluster.
     :param pending_restart: options in the files that the server does not run with, and takes at a start only.
     """
@@ -75,6 +78,7 @@ class MariaDBLocation:
     socket_unit: str
     output_file: str
     files: ServerFiles
+    tablespaces: tuple[str, ...]
     galera: bool
     pending_restart: tuple[str, ...]
     tls: ServerTLS
@@ -91,11 +95,10 @@ class MariaDBLocation:
         The system's folders for temporary files are left out.
         """
         settings = self.settings
-        folders = [settings["datadir"], *(settings[name] for name in DATA_DIRECTORIES)]
+        folders = [*_data_folders(settings), *self.tablespaces]
         folders += [*settings["tmpdir"].split(":"), settings["innodb_tmpdir"], settings["slave_load_tmpdir"]]
         folders += [settings["secure_file_priv"]]
-        files = [settings[name] for name in (*BINARY_LOGS, "socket", "pid_file", "gcache.name")]
-        folders += [os.path.dirname(path) for path in (*files, *self.log_files)]
+        folders += [os.path.dirname(path) for path in (settings["socket"], settings["pid_file"], *self.log_files)]
         real = {os.path.realpath(path) for path in folders if path.startswith("/")}
         there = {path for path in real if path not in _SYSTEMS_TEMPORARY and os.path.isdir(path)}
         return sorted(path for path in there if not any(path.startswith(f"{other}/") for other in there - {path}))
@@ -110,6 +113,10 @@ def locate(session: Session) -> MariaDBLocation:
     options = [*_of_server(reading, process, variables), *edge.command_line_options(process)]
     settings = place_settings({name: variable.value for name, variable in variables.items()})
     files = server_files(settings, reading, groups=process.groups)
+    files = ServerFiles(**{kind: _real(paths) for kind, paths in vars(files).items()})
+    tablespaces = _tablespaces(session, settings["datadir"])
+    output_file = _output_file(process.process_id)
+    logs = [os.path.dirname(path) for path in (*(settings[name] for name in LOG_FILES), output_file)]
     answer = ask(session)
     accounts = Accounts()
     return MariaDBLocation(
@@ -122,12 +129,35 @@ def locate(session: Session) -> MariaDBLocation:
         started=process.started,
         unit=process_unit(process.process_id),
         socket_unit=_socket_unit(settings),
-        output_file=_output_file(process.process_id),
-        files=ServerFiles(**{kind: _real(paths) for kind, paths in vars(files).items()}),
+        output_file=output_file,
+        files=dataclasses.replace(
+            files, own_directories=_owned((*_data_folders(settings), *tablespaces, *logs), process.uid)
+        ),
+        tablespaces=tablespaces,
         galera=galera_dialect.is_enabled(answer.status, answer.variables),
         pending_restart=_pending(options, variables, libraries, plugins),
         tls=_tls(session, settings, process.started),
     )
+
+
+def _data_folders(settings: t.Mapping[str, str]) -> list[str]:
+    files = [settings[name] for name in (*BINARY_LOGS, "gcache.name")]
+    folders = [settings["datadir"], *(settings[name] for name in DATA_DIRECTORIES), *map(os.path.dirname, files)]
+    return [path for path in folders if path]
+
+
+def _owned(folders: t.Iterable[str], uid: int) -> tuple[str, ...]:
+    found = []
+    for path in sorted({path for path in folders if path}):
+        with contextlib.suppress(OSError):
+            if os.stat(path).st_uid == uid:
+                found.append(path)
+    return tuple(found)
+
+
+def _tablespaces(session: Session, data: str) -> tuple[str, ...]:
+    folders = {folder for (folder,) in session.rows(TABLESPACES_QUERY)}
+    return tuple(sorted(folder for folder in folders if not f"{folder}/".startswith(f"{data}/")))
 
 
 def _of_server(

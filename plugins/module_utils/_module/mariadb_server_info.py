@@ -31,6 +31,7 @@ def gather(connection: MariaDBConnection) -> dict[str, t.Any]:
         location.files,
         os_user=location.os_user,
         os_group=location.os_group,
+        tablespaces=location.tablespaces,
         output_file=location.output_file,
     )
     return {"server": server}
