@@ -48,7 +48,8 @@ options:
     description:
       - Also set what the baseline of this level expects, and load its plugins. O(settings) win over the baseline.
       - Values that depend on the site, such as certificates and addresses, are in no baseline.
-      - Encryption at rest, of level V(strict), is set only where a plugin that manages keys is loaded or declared.
+      - Encryption at rest, of level V(strict), is set only where a plugin that manages keys is loaded or declared, and
+        C(ssl_cipher) only where C(ssl_cert) is set or declared. Without these the server would not start.
       - C(secure_file_priv) is C(/var/lib/mysql-files) in the baseline. The folder has to be there.
     type: str
     choices: [essential, strict]

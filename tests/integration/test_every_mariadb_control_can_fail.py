@@ -25,7 +25,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._module.assessmen
 from ansible_collections.bulwark.database.plugins.module_utils._module.file_permissions import FilePermissions
 from ansible_collections.bulwark.database.plugins.module_utils._module.runner import converge
 from private_galera import PrivateGalera, PrivateGaleraNode
-from private_mariadb import PORT, PrivateMariaDB
+from private_mariadb import PrivateMariaDB
 from signed import sign
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "controls"))
@@ -103,8 +103,16 @@ def certified(stopped_mariadb: PrivateMariaDB) -> PrivateMariaDB:
             place_file(server, server.root / file, (Path(name) / file).read_bytes())
     place_file(server, server.root / "keys", b"1;" + b"0123456789abcdef" * 2 + b"\n")
     text = server.options.read_text(encoding="utf-8")
-    server.options.write_text(text.replace("skip_networking = ON\n", "log_bin = ON\n"), encoding="utf-8")
+    server.options.write_text(
+        text.replace("skip_networking = ON\n", f"port = {free_port()}\nlog_bin = ON\n"), encoding="utf-8"
+    )
     return server
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 def place_file(server: PrivateMariaDB, path: Path, data: bytes) -> None:
@@ -242,5 +250,4 @@ TLS_FILES = {"ca": "ca.crt", "cert": "server.crt", "key": "server.key"}
 
 def test_each_table_is_tried_above() -> None:
     assert len(OTHER) == 9
-    assert PORT
     assert os.geteuid() == 0, "the assessment looks at files and processes of another account"

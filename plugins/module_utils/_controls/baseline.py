@@ -17,7 +17,7 @@ from .._core.setting_values import split_list
 from .catalogue import controls
 from .model import MARIADB, Control
 from .plugin_check import PERMANENT, PluginCheck
-from .setting_check import SettingCheck
+from .setting_check import CERTIFICATE, KEYS, SettingCheck
 from .versions import NEWEST
 
 _PRELOAD: t.Final = "shared_preload_libraries"
@@ -58,13 +58,14 @@ class MariaDBBaseline(t.NamedTuple):
 
 
 def mariadb_settings(
-    *, level: str, log_policy: str, version: int, galera: bool, has_keys: bool = False
+    *, level: str, log_policy: str, version: int, galera: bool, has: t.Collection[str] = ()
 ) -> MariaDBBaseline:
     """What hardening sets on a MariaDB server. What depends on the site (certificates, addresses) is not in it.
 
     :param version: as version_number() makes it; options that it doesn't have are left out.
     :param galera: the server is a node of a cluster.
-    :param has_keys: a plugin that manages keys is loaded or about to be: without, encryption keeps it from starting.
+    :param has: KEYS if a plugin that manages keys is loaded or about to be, CERTIFICATE if clients are shown one or
+        about to be: without, what needs them keeps the server from starting.
     """
     values: dict[str, str] = {}
     libraries: list[str] = []
@@ -75,7 +76,7 @@ def mariadb_settings(
                 values[check.name] = PERMANENT
             elif isinstance(check, SettingCheck) and check.on_nodes in (None, galera):
                 value = check.hardened_value(level=level, log_policy=log_policy, version=version)
-                if value is not None and (has_keys or not check.needs_keys):
+                if value is not None and (not check.needs or check.needs in has):
                     values[check.option or check.name] = value
     return MariaDBBaseline(dict(sorted(values.items())), tuple(sorted(libraries)))
 
@@ -106,7 +107,7 @@ def _every_name() -> list[str]:
         for galera in (True, False):
             found.update(
                 mariadb_settings(
-                    level=STRICT, log_policy=log_policy, version=NEWEST - 1, galera=galera, has_keys=True
+                    level=STRICT, log_policy=log_policy, version=NEWEST - 1, galera=galera, has=(KEYS, CERTIFICATE)
                 ).settings
             )
     return sorted(found)

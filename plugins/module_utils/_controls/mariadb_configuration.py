@@ -17,7 +17,7 @@ from .acceptance import Holding, ListWithout, Matching, OneOf, Within
 from .file_check import FileCheck
 from .mariadb_setting import REMEDY, chosen, query, variable
 from .model import MARIADB, Choice, Control, Residual
-from .setting_check import SettingCheck, Want
+from .setting_check import KEYS, SettingCheck, Want
 
 _MODES: t.Final = (
     "STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_CREATE_USER,NO_ENGINE_SUBSTITUTION"
@@ -35,7 +35,7 @@ SELECT s.name AS line FROM information_schema.innodb_sys_tablespaces AS s
 
 
 def _with_keys(name: str, *others: str) -> SettingCheck:
-    return variable(name, "ON", OneOf(("ON", *others)), needs_keys=True)
+    return variable(name, "ON", OneOf(("ON", *others)), needs=KEYS)
 
 
 CONTROLS: t.Final = (

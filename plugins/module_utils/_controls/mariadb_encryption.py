@@ -18,6 +18,7 @@ from .mariadb_authentication import ACCOUNTS
 from .mariadb_checks import ChannelCheck
 from .mariadb_setting import NOT_EMPTY, query, variable
 from .model import MARIADB, Control
+from .setting_check import CERTIFICATE
 
 # Of TLS 1.2; those of 1.3 are all good. Ephemeral keys, authenticated encryption.
 _CIPHERS: t.Final = (
@@ -61,6 +62,7 @@ CONTROLS: t.Final = (
                 "ssl_cipher",
                 _CIPHERS,
                 EveryWord(r"!.*|TLS_.*|(EC)?DHE-.*(GCM|CHACHA20|CCM).*", "ECDHE with GCM or CHACHA20 only"),
+                needs=CERTIFICATE,
             ),
             CertificateCheck(),
         ),

@@ -118,7 +118,7 @@ CONTROLS: t.Final = (
                 ),
             ),
             variable("server_audit_excl_users", ""),
-            variable("server_audit_incl_users", ""),
+            variable("server_audit_incl_users", None, OneOf(("",))),
         ),
         remedy=REMEDY,
         activation=RESTART,

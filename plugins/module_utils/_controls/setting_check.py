@@ -17,6 +17,10 @@ from .acceptance import Acceptance, same
 from .model import POSTGRESQL, Choice
 from .versions import NEWEST, since, until
 
+# A plugin that manages keys; a certificate for clients.
+KEYS: t.Final = "keys"
+CERTIFICATE: t.Final = "certificate"
+
 
 @dataclasses.dataclass(frozen=True)
 class Want:
@@ -47,8 +51,8 @@ class SettingCheck:
     :param minimum: oldest server version (server_version_num) that has this parameter; ``maximum``: the newest.
     :param engine: whose versions these are.
     :param option: what hardening writes into option files, where that has another name than the variable.
-    :param needs_keys: hardening sets it only where the server has a plugin that manages keys: without, it would not
-        start again.
+    :param needs: hardening sets it only where the server has this, KEYS or CERTIFICATE: without, it would not start
+        again.
     :param on_nodes: of a Galera cluster: True for them only, False for all others only.
     :param may_be_absent: not every build of the server has it.
     """
@@ -60,7 +64,7 @@ class SettingCheck:
     maximum: int = NEWEST
     engine: str = POSTGRESQL
     option: str = ""
-    needs_keys: bool = False
+    needs: str = ""
     on_nodes: bool | None = None
     may_be_absent: bool = False
 

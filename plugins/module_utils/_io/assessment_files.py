@@ -77,15 +77,15 @@ def places(location: ServerLocation) -> Places:
 
 def mariadb_places(location: MariaDBLocation) -> Places:
     settings, files = location.settings, location.files
-    logs = [*location.log_files, *(os.path.dirname(path) for path in location.log_files)]
-    shared = (settings["datadir"], *SHARED_DIRECTORIES)
+    data = settings["datadir"]
+    folders = (os.path.dirname(path) for path in location.log_files)
+    # A folder that holds other things, too, is none of logs.
+    logs = (path for path in folders if path not in SHARED_DIRECTORIES and not _is_within(data, path))
     return Places(
         private_keys=_real(*files.private_keys, *files.encryption_keys),
         configuration=_real(*files.config_files, *files.secret_config_files, *files.config_directories),
-        logs=_real(*(path for path in logs if path not in shared)),
-        data=_real(
-            settings["datadir"], *(settings[name] for name in DATA_DIRECTORIES if settings[name])
-        ),
+        logs=_real(*location.log_files, *logs),
+        data=_real(data, *location.tablespaces, *(settings[name] for name in DATA_DIRECTORIES)),
     )
 
 

@@ -110,7 +110,7 @@ def locate(session: Session) -> MariaDBLocation:
     plugins, libraries = edge.observe_plugins(session)
     process = edge.find_process(variables, libraries)
     reading = read_options(process.files, edge.FilesOnDisk())
-    options = [*_of_server(reading, process, variables), *edge.command_line_options(process)]
+    options = [*_of_server(reading, process, variables, plugins), *edge.command_line_options(process)]
     settings = place_settings({name: variable.value for name, variable in variables.items()})
     files = server_files(settings, reading, groups=process.groups)
     files = ServerFiles(**{kind: _real(paths) for kind, paths in vars(files).items()})
@@ -161,10 +161,13 @@ def _tablespaces(session: Session, data: str) -> tuple[str, ...]:
 
 
 def _of_server(
-    reading: Reading, process: edge.ServerProcess, variables: t.Mapping[str, Variable]
+    reading: Reading,
+    process: edge.ServerProcess,
+    variables: t.Mapping[str, Variable],
+    plugins: t.Mapping[str, str],
 ) -> t.Iterator[Option]:
     """What the files say to the server, by the options' whole names."""
-    known = process.known | variables.keys()
+    known = process.known | variables.keys() | plugins.keys()
     for option in reading.options:
         if option.group in process.groups:
             name, value = canonical_option(option.name, option.value, known)

@@ -103,6 +103,7 @@ def _policies(here: MariaDBLocation) -> tuple[t.Any, t.Any]:
                 here.files,
                 os_user=here.os_user,
                 os_group=here.os_group,
+                tablespaces=here.tablespaces,
                 output_file=here.output_file,
             ),
             mariadb_places(here),
