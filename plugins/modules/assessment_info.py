@@ -21,7 +21,7 @@ author:
 extends_documentation_fragment:
   - bulwark.database._attributes.info
   - bulwark.database._attributes.actiongroup_postgresql
-  - bulwark.database._postgresql_connection
+  - bulwark.database._postgresql_connection.common
 options:
   engine:
     description: Which database server the host runs.
@@ -121,6 +121,9 @@ options:
     description: Seconds after which a query on the catalogs is given up. Its control is then V(not_observable).
     type: int
     default: 60
+requirements:
+  - For PostgreSQL, psycopg 3.1 or newer (Debian C(python3-psycopg))
+  - For MariaDB, PyMySQL 1.0 or newer (Debian C(python3-pymysql))
 seealso:
   - module: bulwark.database.assessment_report
 """

@@ -7,6 +7,7 @@ Several are broken at once, because each is judged by itself: what is broken is 
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import os
 import socket
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.bulwark.database.plugins.module_utils._controls.mariadb_files import file_policies
+from ansible_collections.bulwark.database.plugins.module_utils._core.secrets import Secret
 from ansible_collections.bulwark.database.plugins.module_utils._io.mariadb import open_session
 from ansible_collections.bulwark.database.plugins.module_utils._io.mariadb_server import locate
 from ansible_collections.bulwark.database.plugins.module_utils._module import mariadb_settings
@@ -27,6 +29,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._module.runner im
 from private_galera import PrivateGalera, PrivateGaleraNode
 from private_mariadb import PrivateMariaDB
 from signed import sign
+from through_ansible import through_ansible
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "controls"))
 
@@ -251,3 +254,45 @@ TLS_FILES = {"ca": "ca.crt", "cert": "server.crt", "key": "server.key"}
 def test_each_table_is_tried_above() -> None:
     assert len(OTHER) == 9
     assert os.geteuid() == 0, "the assessment looks at files and processes of another account"
+
+
+def test_the_module_runs_under_ansible_and_never_changes_anything(
+    shared_mariadb: PrivateMariaDB, tmp_path: Path
+) -> None:
+    given = {
+        **shared_mariadb.login_options(),
+        "engine": "mariadb",
+        "overrides": {"wait-timeout": 86400},
+        "waivers": [
+            {"control": name, "reason": "tried", "owner": "tests", "expires": "2099-12-31"}
+            for name in ("PG-LOG-001", "MDB-AUTH-007")
+        ],
+    }
+    before = shared_mariadb.sql("SELECT user, host, priv FROM mysql.global_priv; SHOW GLOBAL VARIABLES")
+    answer = through_ansible("assessment_info", given, home=tmp_path)
+    assert answer["changed"] is False
+    assessment = answer["assessment"]
+    results = {one["id"]: one for one in assessment["results"]}
+    assert (assessment["engine"], assessment["server_version"][:3]) == (
+        "mariadb",
+        shared_mariadb.sql("SELECT VERSION()")[:3],
+    )
+    assert results["MDB-AUTH-007"]["verdict"] == "waived"
+    assert not any(name.startswith("PG-") for name in results)
+    assert len(results) > 25
+    assert shared_mariadb.sql("SELECT user, host, priv FROM mysql.global_priv; SHOW GLOBAL VARIABLES") == before
+
+
+def test_a_server_that_lets_nobody_in_is_reported_and_nothing_passes_unseen(stopped_mariadb: PrivateMariaDB) -> None:
+    found = assess_host(stopped_mariadb.connection, OPTIONS)
+    assert "can't log in to MariaDB" in found["warnings"][0]
+    verdicts = {one["verdict"] for one in found["results"] if one["id"].startswith("MDB-")}
+    assert verdicts == {"not_observable"}
+
+
+def test_an_account_that_does_not_see_everything_proves_nothing(shared_mariadb: PrivateMariaDB) -> None:
+    shared_mariadb.sql("CREATE USER IF NOT EXISTS bw_blind@localhost IDENTIFIED BY 'Long-enough-1234'")
+    connection = dataclasses.replace(shared_mariadb.connection, user="bw_blind", password=Secret("Long-enough-1234"))
+    results = {one["id"]: one for one in assess_host(connection, OPTIONS)["results"]}
+    for name in ("MDB-AUTH-001", "MDB-ROLE-001", "MDB-ROLE-002"):
+        assert results[name]["verdict"] == "not_observable", results[name]

@@ -139,9 +139,9 @@ def test_the_baseline_is_set_in_check_mode_as_in_a_run_and_once(mariadb: Private
     ]
     assert mariadb.sql("SELECT @@server_audit_events") == "CONNECT,TABLE"
     forensic = declare(mariadb, **options, log_policy="forensic")
-    assert forensic.plan.summaries() == [
-        f"setting server_audit_events: CONNECT,TABLE ({drop_in(mariadb)} line 22) -> CONNECT,QUERY_DDL,QUERY_DCL,TABLE"
-    ]
+    (change,) = forensic.plan.summaries()
+    assert change.startswith("setting server_audit_events: CONNECT,TABLE")
+    assert change.endswith(" -> CONNECT,QUERY_DDL,QUERY_DCL,TABLE")
 
 
 def test_what_is_left_has_to_be_in_a_baseline(shared_mariadb: PrivateMariaDB) -> None:
