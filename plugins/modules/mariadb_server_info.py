@@ -62,7 +62,7 @@ server:
       type: str
       sample: /run/mysqld/mysqld.sock
     port:
-      description: The port for clients.
+      description: The port for clients; 0 where the server listens on none.
       type: int
       sample: 3306
     bind_address:

@@ -60,7 +60,7 @@ def test_hosts_of_both_engines_are_judged_in_one_report(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(next(tmp_path.glob("**/report.json")).read_text(encoding="utf-8"))
-    found = {name: host for name, host in report["hosts"].items()}
+    found = report["hosts"]
     assert {name: host["engine"] for name, host in found.items()} == {
         "elephant": "postgresql",
         "lion": "mariadb",

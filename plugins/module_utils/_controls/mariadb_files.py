@@ -16,7 +16,7 @@ import posixpath
 import typing as t
 
 from .._core.file_policies import SHARED_DIRECTORIES
-from .._dialects.mariadb_server import BINARY_LOGS, DATA_DIRECTORIES, LOG_FILES, ServerFiles
+from .._core.mariadb_place import BINARY_LOGS, DATA_DIRECTORIES, LOG_FILES, ServerFiles
 
 PolicyData = dict[str, t.Any]
 

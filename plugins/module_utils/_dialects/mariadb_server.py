@@ -8,11 +8,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import posixpath
 import re
 import typing as t
 
+from .._core.mariadb_place import ServerFiles
 from . import mariadb_provider as provider
 from .mariadb_option_files import Option, Reading
 
@@ -26,20 +26,10 @@ _FILES: t.Final = (
     *("server_audit_file_path", "sql_error_log_filename"),
 )
 _OTHERS: t.Final = ("bind_address", "general_log", "have_ssl", "log_output", "port", "slow_query_log", "wsrep_provider")
-# Log files that the server writes beside its standard error.
-LOG_FILES: t.Final = (
-    *("log_error", "general_log_file", "slow_query_log_file", "server_audit_file_path", "sql_error_log_filename"),
-)
-# Folders of data that may lie apart from the data directory.
-DATA_DIRECTORIES: t.Final = (
-    *("innodb_data_home_dir", "innodb_log_group_home_dir", "innodb_undo_directory", "aria_log_dir_path"),
-    *("wsrep_data_home_dir", "gcache.dir"),
-)
 # Tables with a DATA DIRECTORY of their own: /srv/fast/shop for /srv/fast/shop/orders.ibd.
 TABLESPACES_QUERY: t.Final = """
 SELECT DISTINCT SUBSTRING_INDEX(FILENAME, '/', LENGTH(FILENAME) - LENGTH(REPLACE(FILENAME, '/', '')))
   FROM information_schema.INNODB_SYS_TABLESPACES WHERE FILENAME LIKE '/%' AND NAME LIKE '%/%'"""
-BINARY_LOGS: t.Final = ("log_bin_basename", "relay_log_basename")
 _PROVIDER_PATHS: t.Final = ("gcache.dir", "gcache.name", "socket.ssl_ca", "socket.ssl_cert", "socket.ssl_key")
 _SECRET_OPTION = re.compile(r"(?:password|passphrase|secret|token|filekey|sst_auth)$")
 # How the two name the file of a key or certificate: the server, and the section [sst] of the transfer scripts.
@@ -48,26 +38,6 @@ _CERTIFICATE_OPTIONS: t.Final = ("ssl_cert", "ssl_ca", "ssl_crl", "tcert", "tca"
 _TRANSFER_GROUP: t.Final = "sst"
 _KEY_OF_KEYS: t.Final = "file_key_management_filekey"
 _FROM_FILE: t.Final = "FILE:"
-
-
-@dataclasses.dataclass(frozen=True)
-class ServerFiles:
-    """Files that are looked at one by one.
-
-    :param config_files: option files that are read, in order; ``config_directories``: folders of them.
-    :param secret_config_files: those of them in which a password or the like is written.
-    :param private_keys: of client TLS, replication and state transfer; ``certificates``: what is public of these.
-    :param encryption_keys: the file of the keys of data at rest, and the one that holds its passphrase.
-    :param own_directories: folders of data and logs that belong to the server's account, so all in them is its own.
-    """
-
-    config_files: tuple[str, ...] = ()
-    config_directories: tuple[str, ...] = ()
-    secret_config_files: tuple[str, ...] = ()
-    private_keys: tuple[str, ...] = ()
-    certificates: tuple[str, ...] = ()
-    encryption_keys: tuple[str, ...] = ()
-    own_directories: tuple[str, ...] = ()
 
 
 def place_settings(values: t.Mapping[str, str]) -> dict[str, str]:

@@ -14,8 +14,8 @@ import typing as t
 from .._core.errors import MissingRequirement, ObservationFailed
 from .._core.file_areas import PROGRAM, SERVER_AREAS, Places, offenders_by_area
 from .._core.file_policies import SHARED_DIRECTORIES, parse_policies
+from .._core.mariadb_place import DATA_DIRECTORIES
 from .._core.observations import Offenders, Unobservable
-from .._dialects.mariadb_server import DATA_DIRECTORIES
 from .assessment_attempt import attempt
 from .file_tree import find_violations
 from .mariadb_server import MariaDBLocation

@@ -14,17 +14,10 @@ import os
 import ssl
 import typing as t
 
+from .._core.mariadb_place import BINARY_LOGS, DATA_DIRECTORIES, LOG_FILES, ServerFiles
 from .._dialects import mariadb_galera as galera_dialect
 from .._dialects.mariadb_option_files import Option, Reading, read_options
-from .._dialects.mariadb_server import (
-    BINARY_LOGS,
-    DATA_DIRECTORIES,
-    LOG_FILES,
-    TABLESPACES_QUERY,
-    ServerFiles,
-    place_settings,
-    server_files,
-)
+from .._dialects.mariadb_server import TABLESPACES_QUERY, place_settings, server_files
 from .._dialects.mariadb_settings import LOAD, ServerOptions, canonical_option, waiting_for_restart
 from .._dialects.mariadb_values import Variable
 from . import mariadb_settings as edge
@@ -36,6 +29,9 @@ from .units import observe_socket_units
 
 # A confined service gets one of its own.
 _SYSTEMS_TEMPORARY: t.Final = ("/tmp", "/var/tmp")  # noqa: S108 (paths to compare with, nothing is written there)
+
+# The kernel tells the start of a process no finer.
+_TICK: t.Final = 1 / os.sysconf("SC_CLK_TCK")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,34 +106,47 @@ def locate(session: Session) -> MariaDBLocation:
     plugins, libraries = edge.observe_plugins(session)
     process = edge.find_process(variables, libraries)
     reading = read_options(process.files, edge.FilesOnDisk())
-    options = [*_of_server(reading, process, variables, plugins), *edge.command_line_options(process)]
+    observed = ServerOptions(
+        variables=variables,
+        options=tuple(_of_server(reading, process, variables, plugins)),
+        libraries=libraries,
+        plugins=plugins,
+        provider=edge.running_provider(variables),
+    )
     settings = place_settings({name: variable.value for name, variable in variables.items()})
-    files = server_files(settings, reading, groups=process.groups)
-    files = ServerFiles(**{kind: _real(paths) for kind, paths in vars(files).items()})
     tablespaces = _tablespaces(session, settings["datadir"])
     output_file = _output_file(process.process_id)
     logs = [os.path.dirname(path) for path in (*(settings[name] for name in LOG_FILES), output_file)]
+    own = _owned((*_data_folders(settings), *tablespaces, *logs), process.uid)
     answer = ask(session)
-    accounts = Accounts()
+    user, group = _account(process)
     return MariaDBLocation(
         version=".".join(map(str, session.version)),
         settings=settings,
-        os_user=accounts.user_name(process.uid) or str(process.uid),
-        os_group=accounts.group_name(process.gid) or str(process.gid),
+        os_user=user,
+        os_group=group,
         binary=process.binary,
         process_id=process.process_id,
         started=process.started,
         unit=process_unit(process.process_id),
         socket_unit=_socket_unit(settings),
         output_file=output_file,
-        files=dataclasses.replace(
-            files, own_directories=_owned((*_data_folders(settings), *tablespaces, *logs), process.uid)
-        ),
+        files=dataclasses.replace(_files(settings, reading, process.groups), own_directories=own),
         tablespaces=tablespaces,
         galera=galera_dialect.is_enabled(answer.status, answer.variables),
-        pending_restart=_pending(options, variables, libraries, plugins),
+        pending_restart=_pending(observed, process.started),
         tls=_tls(session, settings, process.started),
     )
+
+
+def _files(settings: t.Mapping[str, str], reading: Reading, groups: t.Collection[str]) -> ServerFiles:
+    found = server_files(settings, reading, groups=groups)
+    return ServerFiles(**{kind: _real(paths) for kind, paths in vars(found).items()})
+
+
+def _account(process: edge.ServerProcess) -> tuple[str, str]:
+    accounts = Accounts()
+    return accounts.user_name(process.uid) or str(process.uid), accounts.group_name(process.gid) or str(process.gid)
 
 
 def _data_folders(settings: t.Mapping[str, str]) -> list[str]:
@@ -174,21 +183,24 @@ def _of_server(
             yield dataclasses.replace(option, name=name, value=value)
 
 
-def _pending(
-    options: t.Sequence[Option],
-    variables: t.Mapping[str, Variable],
-    libraries: frozenset[str],
-    plugins: t.Mapping[str, str],
-) -> tuple[str, ...]:
-    observed = ServerOptions(
-        variables=variables,
-        options=tuple(options),
-        libraries=libraries,
-        plugins=plugins,
-        provider=edge.running_provider(variables),
-    )
+def _changed(path: str) -> float:
+    """When a file came to be what and where it is; 0 for one that is not there."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 0.0
+    return max(status.st_mtime, status.st_ctime)
+
+
+def _pending(observed: ServerOptions, started: float) -> tuple[str, ...]:
+    """Options of files that changed since the server was started, and that it does not run with.
+
+    Where it runs with something else than an older file says, it has bent the value to what it can use.
+    """
+    last = {option.name: option for option in observed.options if option.name != LOAD}
+    newer = [option for option in last.values() if _changed(option.file) > started + _TICK]
     # An option that is named alone is on.
-    wanted = {option.name: "ON" if option.value is None else option.value for option in options if option.name != LOAD}
+    wanted = {option.name: "ON" if option.value is None else option.value for option in newer}
     rows = waiting_for_restart(wanted, observed, load=observed.loads())
     return tuple(sorted({row["name"] for row in rows}))
 
@@ -222,7 +234,7 @@ def _files_loaded(session: Session, certificate: str, ca: str, started: float) -
         return None
     if shown != wanted:
         return False
-    return None if ca and edge.is_newer(ca, started) else True
+    return None if ca and edge.is_newer(ca, started + _TICK) else True
 
 
 def _socket_unit(settings: t.Mapping[str, str]) -> str:

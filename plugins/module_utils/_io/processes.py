@@ -24,11 +24,20 @@ def process_ids() -> list[int]:
 
 def open_files(process: int) -> list[tuple[int, str]]:
     """Descriptors of a process with what they lead to; empty if it has gone or may not be looked at."""
+    with contextlib.suppress(OSError):
+        try:
+            return _descriptors(process)
+        except PermissionError:
+            with _seen_as_owner(process):
+                return _descriptors(process)
+    return []
+
+
+def _descriptors(process: int) -> list[tuple[int, str]]:
     found = []
-    with contextlib.suppress(OSError), _seen_as_owner(process):
-        for name in os.listdir(f"/proc/{process}/fd"):
-            with contextlib.suppress(OSError):
-                found.append((int(name), os.readlink(f"/proc/{process}/fd/{name}")))
+    for name in os.listdir(f"/proc/{process}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed since
+            found.append((int(name), os.readlink(f"/proc/{process}/fd/{name}")))
     return found
 
 

@@ -169,3 +169,14 @@ def test_of_mounts_on_the_same_point_the_last_one_counts() -> None:
 )
 def test_the_exposure_is_read_from_what_systemd_prints(output: str, exposure: float | None) -> None:
     assert parse_exposure(output) == exposure
+
+
+def test_a_mariadb_server_keeps_locked_memory_and_the_way_of_debians_scripts_into_its_data() -> None:
+    data = "/var/lib/mysql"
+    found = sandbox_of(PROFILES["mariadb"], unit="mariadb.service", writable=(data,), overrides={})
+    lines = render_drop_in(found).splitlines()
+    assert "CapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_IPC_LOCK" in lines
+    assert [line for line in lines if line.startswith("Ambient")] == ["AmbientCapabilities=CAP_IPC_LOCK"]
+    assert found.may_write(f"{data}/shop/customers.ibd")
+    assert found.may_write("/run/mysqld/mysqld.sock")
+    assert not found.may_write("/etc/mysql/mariadb.conf.d/60-galera.cnf")

@@ -10,7 +10,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.errors impo
 from ansible_collections.bulwark.database.plugins.module_utils._core.packages import Package, Removal
 from ansible_collections.bulwark.database.plugins.module_utils._io.listeners import parse_socket_units
 from ansible_collections.bulwark.database.plugins.module_utils._io.packages import parse_packages, parse_simulation
-from ansible_collections.bulwark.database.plugins.module_utils._io.units import parse_unit_files
+from ansible_collections.bulwark.database.plugins.module_utils._io.units import parse_listening, parse_unit_files
 
 SIMULATION = """\
 The following packages will be REMOVED:
@@ -63,3 +63,15 @@ def test_sockets_of_units_are_found_by_address_and_port() -> None:
         "route 1361                   systemd-networkd.socket         systemd-networkd.service\n"
     )
     assert parse_socket_units(listing) == {("0.0.0.0", 111): "rpcbind.socket", ("::", 22): "ssh.socket"}
+
+
+def test_ports_and_paths_of_socket_units_are_told_apart_by_unit() -> None:
+    listing = (
+        "Listen=@mariadb (Stream)\nListen=/run/mysqld/mysqld.sock (Stream)\nListen=[::]:3306 (Stream)\n"
+        "Id=mariadb.socket\n\nListen=127.0.0.1:22 (Stream)\nId=ssh.socket\n\nId=empty.socket\n"
+    )
+    assert parse_listening(listing) == {
+        "mariadb.socket": {"@mariadb", "/run/mysqld/mysqld.sock", "3306"},
+        "ssh.socket": {"22"},
+        "empty.socket": set(),
+    }
