@@ -200,7 +200,7 @@ def prose(text: str | t.Sequence[str]) -> str:
 # ---- docs/controls.md ------------------------------------------------------------------------------------------------
 
 
-ENGINES = {"postgresql": "PostgreSQL"}
+ENGINES = {"postgresql": "PostgreSQL", "mariadb": "MariaDB and Galera"}
 # Level and log policy, with the words that a reader knows them by; the first is the default.
 VARIANTS = {
     ("essential", "privacy"): "",

@@ -4,15 +4,8 @@
 
 from __future__ import annotations
 
-
-class ModuleDocFragment:
-    # In step with plugins/module_utils/_module/postgresql_connection.py
-    DOCUMENTATION = r"""
-options:
-  login_user:
-    description: The role to log in as.
-    type: str
-    default: postgres
+# What other engines have as well, with the same defaults.
+_COMMON = r"""
   login_password:
     description:
       - Password of the role.
@@ -23,17 +16,6 @@ options:
       - Host name or address for a connection by TCP, always with TLS.
       - Without it the unix socket is used.
     type: str
-  login_port:
-    description: Port of the server. It is part of the socket's name too.
-    type: int
-    default: 5432
-  login_unix_socket:
-    description: Directory of the unix socket. Without it, that of the libpq in use (Debian C(/var/run/postgresql)).
-    type: path
-  login_db:
-    description: Database to connect to.
-    type: str
-    default: postgres
   login_os_user:
     description:
       - Operating-system account whose identity the module takes while it opens the unix socket, so that peer
@@ -59,6 +41,34 @@ options:
     description: Seconds to wait for the connection.
     type: int
     default: 10
-requirements:
+"""
+
+
+class ModuleDocFragment:
+    # In step with plugins/module_utils/_module/postgresql_connection.py
+    DOCUMENTATION = (
+        r"""
+options:
+  login_user:
+    description: The role to log in as.
+    type: str
+    default: postgres
+  login_port:
+    description: Port of the server. It is part of the socket's name too.
+    type: int
+    default: 5432
+  login_unix_socket:
+    description: Directory of the unix socket. Without it, that of the libpq in use (Debian C(/var/run/postgresql)).
+    type: path
+  login_db:
+    description: Database to connect to.
+    type: str
+    default: postgres"""
+        + _COMMON
+        + r"""requirements:
   - psycopg 3.1 or newer (Debian C(python3-psycopg))
 """
+    )
+
+    # For a module of several engines, which says itself what differs.
+    COMMON = f"options:{_COMMON}"

@@ -11,7 +11,8 @@ short_description: Judge a database host by the control catalogue
 description:
   - Looks at the server and its host, compares what it sees with the controls of the chosen level, and returns a verdict
     with evidence and remedy for each. Changes nothing.
-  - Run it as root on the database host itself, with a login as superuser. What could not be seen is
+  - Run it as root on the database host itself, with a login that sees everything (PostgreSQL's superuser, MariaDB's
+    C(root@localhost)). What could not be seen is
     V(not_observable), with the reason, and never passes.
   - If nobody can log in to the server, the host is judged all the same, and a warning says so.
   - Evidence names objects, never their contents.
@@ -20,13 +21,27 @@ author:
 extends_documentation_fragment:
   - bulwark.database._attributes.info
   - bulwark.database._attributes.actiongroup_postgresql
-  - bulwark.database._postgresql_connection
+  - bulwark.database._postgresql_connection.common
 options:
   engine:
     description: Which database server the host runs.
     type: str
-    choices: [postgresql]
+    choices: [mariadb, postgresql]
     default: postgresql
+  login_user:
+    description: The role or account to log in as. The default is C(postgres), for MariaDB C(root).
+    type: str
+  login_port:
+    description: Port of the server. The default is C(5432), for MariaDB C(3306).
+    type: int
+  login_unix_socket:
+    description:
+      - Directory of PostgreSQL's unix socket, or path of MariaDB's. Without it, where distributions have it.
+    type: path
+  login_db:
+    description: Database of PostgreSQL to connect to. MariaDB needs none.
+    type: str
+    default: postgres
   level:
     description: V(strict) includes V(essential) and asks for what has a price.
     type: str
@@ -71,6 +86,9 @@ options:
         empty list. A name that is not known is refused.
       - V(superusers) are roles that may be superusers, besides the one the cluster was made with.
       - V(privileged_roles) may have CREATEROLE, CREATEDB, REPLICATION, BYPASSRLS or a predefined role.
+      - V(privileged_accounts) are MariaDB's accounts (C(user@host)) and roles that may hold privileges on the whole
+        server.
+      - V(roaming_accounts) are MariaDB's accounts that may come from any host.
       - V(human_roles) are login roles of people, whose passwords expire.
       - V(extensions) are those that reach files or other servers and are wanted nevertheless.
       - V(trusted_networks) are networks that clients may come from.
@@ -80,8 +98,8 @@ options:
     default: {}
   exclude_databases:
     description:
-      - Databases that are not looked into. Controls that ask in every database then can't pass, and name what was left
-        out.
+      - Databases of PostgreSQL that are not looked into. Controls that ask in every database then can't pass, and name
+        what was left out.
     type: list
     elements: str
     default: []
@@ -103,6 +121,9 @@ options:
     description: Seconds after which a query on the catalogs is given up. Its control is then V(not_observable).
     type: int
     default: 60
+requirements:
+  - For PostgreSQL, psycopg 3.1 or newer (Debian C(python3-psycopg))
+  - For MariaDB, PyMySQL 1.0 or newer (Debian C(python3-pymysql))
 seealso:
   - module: bulwark.database.assessment_report
 """
@@ -127,6 +148,14 @@ EXAMPLES = r"""
         expires: "2099-12-31"
   become: true
   register: judged_strictly
+
+- name: Judge a MariaDB host, or a node of a Galera cluster
+  bulwark.database.assessment_info:
+    engine: mariadb
+    declared:
+      privileged_accounts: [dba, backup@localhost]
+  become: true
+  register: judged_node
 
 - name: Show what fails
   ansible.builtin.debug:
@@ -269,16 +298,16 @@ assessment:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bulwark.database.plugins.module_utils._module.assessment_info import assess_host
-from ansible_collections.bulwark.database.plugins.module_utils._module.postgresql_connection import (
+from ansible_collections.bulwark.database.plugins.module_utils._module.assessment_info import (
+    assess_host,
+    connection_of,
     connection_options,
-    connection_settings,
 )
 from ansible_collections.bulwark.database.plugins.module_utils._module.runner import run_info
 
 WAIVER = {name: {"type": "str", "required": True} for name in ("control", "reason", "owner", "expires")}
 OPTIONS = {
-    "engine": {"type": "str", "choices": ["postgresql"], "default": "postgresql"},
+    "engine": {"type": "str", "choices": ["mariadb", "postgresql"], "default": "postgresql"},
     "level": {"type": "str", "choices": ["essential", "strict"], "default": "essential"},
     "log_policy": {"type": "str", "choices": ["privacy", "forensic"], "default": "privacy"},
     "overrides": {"type": "dict", "default": {}},
@@ -296,7 +325,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec={**connection_options(), **OPTIONS}, supports_check_mode=True)
 
     def gather() -> dict[str, object]:
-        assessment = assess_host(connection_settings(module.params), module.params)
+        assessment = assess_host(connection_of(module.params), module.params)
         for warning in assessment["warnings"]:
             module.warn(warning)
         return {"assessment": assessment}

@@ -44,6 +44,29 @@ options:
     type: list
     elements: str
     default: []
+  level:
+    description:
+      - Also set what the baseline of this level expects, and load its plugins. O(settings) win over the baseline.
+      - Values that depend on the site, such as certificates and addresses, are in no baseline.
+      - Encryption at rest, of level V(strict), is set only where a plugin that manages keys is loaded or declared, and
+        C(ssl_cipher) only where C(ssl_cert) is set or declared. Without these the server would not start.
+      - C(secure_file_priv) is C(/var/lib/mysql-files) in the baseline. The folder has to be there.
+    type: str
+    choices: [essential, strict]
+  log_policy:
+    description:
+      - Which side the baseline takes where guides contradict each other on logging.
+      - With V(privacy) no text of statements is recorded, not even of DDL. With V(forensic) that of DDL and grants is.
+    type: str
+    choices: [privacy, forensic]
+    default: privacy
+  leave:
+    description:
+      - Options of the baseline that this run does not touch, such as C(require_secure_transport) before TLS is live.
+      - With a plugin its own options are left, too.
+    type: list
+    elements: str
+    default: []
   option_file:
     description:
       - Path of the option file. Entries of it that are not declared stay. The server has to read it.
@@ -92,6 +115,14 @@ EXAMPLES = r"""
       wsrep_sst_auth: "sst:{{ sst_password }}"
   become: true
   register: settings
+
+- name: What the baseline asks for, before clients know TLS
+  bulwark.database.mariadb_settings:
+    level: essential
+    leave: [require_secure_transport]
+    settings:
+      wait_timeout: 7200
+  become: true
 
 - name: Say what waits for a restart
   ansible.builtin.debug:
@@ -162,6 +193,9 @@ OPTIONS = {
     "settings": {"type": "dict", "default": {}},
     "secret_settings": {"type": "dict", "default": {}, "no_log": True},
     "plugins": {"type": "list", "elements": "str", "default": []},
+    "level": {"type": "str", "choices": ["essential", "strict"]},
+    "log_policy": {"type": "str", "choices": ["privacy", "forensic"], "default": "privacy"},
+    "leave": {"type": "list", "elements": "str", "default": []},
     "option_file": {"type": "path"},
 }
 

@@ -26,6 +26,9 @@ OPTIONS: dict[str, t.Any] = {
     },
     "secret_settings": {},
     "plugins": ["simple_password_check"],
+    "level": None,
+    "log_policy": "privacy",
+    "leave": [],
     "option_file": None,
 }
 VALUES = "SELECT @@max_connections, @@GLOBAL.wait_timeout, @@tls_version"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import typing as t
@@ -27,6 +26,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._module.assessmen
 from ansible_collections.bulwark.database.plugins.module_utils._module.file_permissions import FilePermissions
 from ansible_collections.bulwark.database.plugins.module_utils._module.runner import converge
 from private_server import PORT, PrivateServer
+from signed import sign
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "controls"))
 
@@ -132,26 +132,6 @@ class Patient:
                 shutil.copy(folder / file, place)
                 place.chmod(0o600)
                 self.server.chown(place)
-
-
-def sign(folder: Path, *, self_signed: bool) -> None:
-    names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-sha256"]
-    if self_signed:
-        run(folder, "req", "-x509", *key, "-keyout", "server.key", "-out", "server.crt", "-subj", "/CN=localhost")
-        return
-    run(folder, "req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=authority")
-    run(folder, "req", *key, "-keyout", "server.key", "-out", "request", "-subj", "/CN=localhost")
-    (folder / "extensions").write_text(names, encoding="utf-8")
-    run(
-        folder,
-        *("x509", "-req", "-in", "request", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"),
-        *("-out", "server.crt", "-days", "90", "-extfile", "extensions"),
-    )
-
-
-def run(folder: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
 
 
 @pytest.fixture

@@ -24,7 +24,15 @@ from ansible_collections.bulwark.database.plugins.module_utils._module.runner im
 from private_mariadb import PORT, PrivateMariaDB
 from through_ansible import through_ansible
 
-DEFAULTS: dict[str, t.Any] = {"settings": {}, "secret_settings": {}, "plugins": [], "option_file": None}
+DEFAULTS: dict[str, t.Any] = {
+    "settings": {},
+    "secret_settings": {},
+    "plugins": [],
+    "level": None,
+    "log_policy": "privacy",
+    "leave": [],
+    "option_file": None,
+}
 GALERA = "/usr/lib/galera/libgalera_smm.so"
 
 
@@ -100,6 +108,46 @@ def test_a_bad_declaration_changes_nothing(
         declare(shared_mariadb, check_mode=check_mode, settings={"wait_timeout": 600, **settings})
     assert not list(shared_mariadb.drop_ins.iterdir())
     assert shared_mariadb.sql("SELECT @@GLOBAL.wait_timeout") == "28800"
+
+
+def test_the_baseline_is_set_in_check_mode_as_in_a_run_and_once(mariadb: PrivateMariaDB) -> None:
+    options = {
+        "level": "strict",
+        "leave": ["require_secure_transport", "password-reuse-check"],
+        "settings": {"wait_timeout": 7200, "secure_file_priv": str(mariadb.temporary)},
+    }
+    announced = declare(mariadb, check_mode=True, **options)
+    assert not drop_in(mariadb).exists()
+    done = declare(mariadb, **options)
+    assert done.plan.diff() == announced.plan.diff()
+    assert not declare(mariadb, **options).plan
+    mariadb.restart()
+    after = declare(mariadb, **options)
+    assert not after.plan
+    assert not after.result["restart_required"]
+    # The user's value wins, what is left is as it was, and what would keep the server from starting is not set.
+    values = (
+        "SELECT @@GLOBAL.wait_timeout, @@require_secure_transport, @@local_infile, @@ssl_cipher, @@max_user_connections"
+    )
+    assert mariadb.sql(values).split("\t") == ["7200", "0", "0", "NULL", "100"]
+    plugins = (
+        "SELECT plugin_name, load_option FROM information_schema.plugins WHERE plugin_library IS NOT NULL ORDER BY 1"
+    )
+    assert mariadb.sql(plugins).splitlines() == [
+        "SERVER_AUDIT\tFORCE_PLUS_PERMANENT",
+        "simple_password_check\tFORCE_PLUS_PERMANENT",
+    ]
+    assert mariadb.sql("SELECT @@server_audit_events") == "CONNECT,TABLE"
+    forensic = declare(mariadb, **options, log_policy="forensic")
+    (change,) = forensic.plan.summaries()
+    assert change.startswith("setting server_audit_events: CONNECT,TABLE")
+    assert change.endswith(" -> CONNECT,QUERY_DDL,QUERY_DCL,TABLE")
+
+
+def test_what_is_left_has_to_be_in_a_baseline(shared_mariadb: PrivateMariaDB) -> None:
+    with pytest.raises(InvalidDeclaration, match="no baseline has an option 'require_secure_transprt'") as caught:
+        declare(shared_mariadb, level="essential", leave=["require_secure_transprt"])
+    assert "require_secure_transport" in caught.value.hint
 
 
 def test_a_later_file_that_wins_is_named_with_its_line(mariadb: PrivateMariaDB) -> None:

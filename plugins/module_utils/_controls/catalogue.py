@@ -10,7 +10,22 @@ from __future__ import annotations
 
 import typing as t
 
-from . import authentication, authorization, encryption, filesystem, logging, network, package_controls, sessions
+from . import (
+    authentication,
+    authorization,
+    encryption,
+    filesystem,
+    logging,
+    mariadb_authentication,
+    mariadb_authorization,
+    mariadb_cluster,
+    mariadb_configuration,
+    mariadb_encryption,
+    mariadb_logging,
+    network,
+    package_controls,
+    sessions,
+)
 from .model import CATEGORIES, POSTGRESQL, Control
 from .query_check import QueryCheck
 
@@ -23,6 +38,12 @@ _ALL: t.Final[tuple[Control, ...]] = (
     *network.CONTROLS,
     *package_controls.CONTROLS,
     *sessions.CONTROLS,
+    *mariadb_authentication.CONTROLS,
+    *mariadb_authorization.CONTROLS,
+    *mariadb_cluster.CONTROLS,
+    *mariadb_configuration.CONTROLS,
+    *mariadb_encryption.CONTROLS,
+    *mariadb_logging.CONTROLS,
 )
 
 
@@ -37,3 +58,8 @@ def query_checks(chosen: t.Iterable[Control]) -> list[QueryCheck]:
     """The questions that these controls put to the server, each once."""
     found = (check for control in chosen for check in control.checks if isinstance(check, QueryCheck))
     return list(dict.fromkeys(found))
+
+
+def every_id() -> frozenset[str]:
+    """Of all engines: waivers of a site with several of them stand in one file."""
+    return frozenset(control.id for control in _ALL)

@@ -30,8 +30,9 @@ class CertificateCheck(ObservedCheck):
     def judge_seen(self, observations: Observations, situation: Situation) -> Finding:
         # Without TLS nobody is shown a certificate, whether or not the file could be read.
         if not isinstance(observations.settings, Unobservable):
-            ssl = observations.settings.get("ssl")
-            if ssl is not None and ssl.value != "on":
+            # PostgreSQL's switch, or MariaDB's.
+            ssl = observations.settings.get("ssl") or observations.settings.get("have_ssl")
+            if ssl is not None and ssl.value not in ("on", "YES"):
                 return Finding(FAIL, "TLS is off, so there is no certificate", self.expected)
         certificate = seen(observations.certificate)
         problems = tuple(_problems(certificate, situation))

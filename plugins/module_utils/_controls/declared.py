@@ -14,6 +14,8 @@ import typing as t
 DECLARABLE: t.Final[dict[str, str]] = {
     "superusers": "roles that may be superusers, besides the one the cluster was made with",
     "privileged_roles": "roles that may have CREATEROLE, CREATEDB, REPLICATION, BYPASSRLS or a predefined role",
+    "privileged_accounts": "MariaDB's accounts (user@host) and roles that may hold privileges on the whole server",
+    "roaming_accounts": "MariaDB's accounts (user@host) that may come from any host",
     "human_roles": "login roles of people, whose passwords expire",
     "extensions": "extensions that reach files or other servers and are wanted nevertheless",
     "trusted_networks": "networks that clients may come from",

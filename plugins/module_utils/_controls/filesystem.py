@@ -16,10 +16,10 @@ from .._core.plan import LIVE, RESTART
 from .acceptance import ListWithout, OneOf
 from .file_check import FileCheck
 from .host_checks import ServiceCheck
-from .model import Choice, Control
+from .model import EVERY_ENGINE, Choice, Control
 from .setting_check import SettingCheck, Want, fixed
 
-_FILES_REMEDY: t.Final = "Run file_permissions with the policies that postgresql_server_info derives"
+_FILES_REMEDY: t.Final = "Run file_permissions with the policies that the engine's server_info module derives"
 
 # Property with the values that will do, as "systemctl show" prints them.
 _SANDBOX: t.Final = (
@@ -48,6 +48,7 @@ CONTROLS: t.Final = (
         rationale="Who can replace a library that the server loads is the server.",
         checks=(FileCheck(PROGRAM),),
         remedy=_FILES_REMEDY,
+        engines=EVERY_ENGINE,
         activation=LIVE,
         source=("TX-2.3.3",),
         references=("CIS-PG17 2.2", "STIG CD16-00-002600", "STIG CD16-00-002800"),
@@ -56,11 +57,12 @@ CONTROLS: t.Final = (
         id="OS-SVC-001",
         title="systemd locks the service in",
         category="filesystem",
-        rationale="An intruder who runs commands as the server (COPY PROGRAM, a bug) finds a host that is read-only,"
-        " without other people's files, devices or ways to more power. The stock unit restricts nothing.",
+        rationale="An intruder who runs commands as the server (COPY PROGRAM, a plugin, a bug) finds a host that is"
+        " read-only, without other people's files, devices or ways to more power. The stock unit restricts nothing.",
         checks=(ServiceCheck(_SANDBOX),),
-        remedy="Run service_sandbox with the profile postgresql, as the role host_hardening does, and restart the "
+        remedy="Run service_sandbox with the profile of the engine, as the role host_hardening does, and restart the "
         "service",
+        engines=EVERY_ENGINE,
         activation=RESTART,
         source=("TX-2.5.8",),
         references=("systemd-analyze security",),

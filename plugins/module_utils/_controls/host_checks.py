@@ -15,6 +15,7 @@ import typing as t
 
 from .._core.assessment import FAIL, NOT_APPLICABLE, NOT_OBSERVABLE, PASS, Finding, Situation
 from .._core.observations import Observations
+from .model import MARIADB, POSTGRESQL
 from .observed_check import ObservedCheck, seen
 
 
@@ -104,25 +105,33 @@ class SourcesCheck(ObservedCheck):
 
 @dataclasses.dataclass(frozen=True)
 class SupportCheck(ObservedCheck):
-    """The major version still gets fixes. ``ends`` has the last day by major version."""
+    """The major version still gets fixes.
+
+    :param ends: the last day by major version, in ascending order; MariaDB's are 1011 for the series 10.11.
+    """
 
     ends: tuple[tuple[int, datetime.date], ...]
+    engine: str = POSTGRESQL
+
+    def _name(self, major: int) -> str:
+        return f"{major // 100}.{major % 100}" if self.engine == MARIADB else str(major)
 
     @property
     def expected(self) -> str:
-        listed = ", ".join(f"{major} until {day.isoformat()}" for major, day in self.ends)
+        listed = ", ".join(f"{self._name(major)} until {day.isoformat()}" for major, day in self.ends)
         return f"a major version that is supported upstream ({listed})"
 
     def judge_seen(self, observations: Observations, situation: Situation) -> Finding:
-        major = seen(observations.version) // 10000
+        major = seen(observations.version) // (100 if self.engine == MARIADB else 10000)
+        name = self._name(major)
         day = dict(self.ends).get(major)
         if day is None and major > max(known for known, dummy_day in self.ends):
-            unknown = f"this collection does not know until when {major} is supported"
+            unknown = f"this collection does not know until when {name} is supported"
             return Finding(NOT_OBSERVABLE, unknown, self.expected)
         if day is None or situation.today > day:
             since = f" since {day}" if day else ""
-            return Finding(FAIL, f"{major} is not supported any more{since}", self.expected)
-        return Finding(PASS, f"{major} is supported until {day.isoformat()}", self.expected)
+            return Finding(FAIL, f"{name} is not supported any more{since}", self.expected)
+        return Finding(PASS, f"{name} is supported until {day.isoformat()}", self.expected)
 
 
 class UpdateCheck(ObservedCheck):

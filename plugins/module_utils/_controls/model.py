@@ -15,6 +15,9 @@ from .._core.assessment import ESSENTIAL, FORENSIC, PRIVACY, STRICT, Check
 from .._core.plan import RELOAD
 
 POSTGRESQL: t.Final = "postgresql"
+MARIADB: t.Final = "mariadb"
+# What looks at the host alone.
+EVERY_ENGINE: t.Final = (POSTGRESQL, MARIADB)
 
 # Names of categories, in the order of reports, with their titles.
 CATEGORIES: t.Final[dict[str, str]] = {

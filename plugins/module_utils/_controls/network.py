@@ -12,7 +12,7 @@ import typing as t
 
 from .._core.plan import LIVE, RESTART
 from .acceptance import ListWithout
-from .model import Choice, Control
+from .model import EVERY_ENGINE, Choice, Control
 from .packet_filter_check import PacketFilterCheck
 from .setting_check import SettingCheck, Want
 
@@ -23,8 +23,9 @@ CONTROLS: t.Final = (
         category="network",
         rationale="A second wall: an error in the rules of the server is not yet an open door.",
         checks=(PacketFilterCheck(),),
-        remedy="Declare postgresql_hardening_trusted_networks, or run packet_filter for the port",
+        remedy="Declare bulwark_trusted_networks and run the hardening role, or run packet_filter for the port",
         activation=LIVE,
+        engines=EVERY_ENGINE,
         source=("OG-2.3", "TX-2.3.4", "GB-2.5"),
         references=("STIG CD16-00-003500",),
     ),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime
 
 from .host_checks import OneMajorCheck, SourcesCheck, SupportCheck, SurplusCheck, UpdateCheck
-from .model import Control, Residual
+from .model import EVERY_ENGINE, MARIADB, Control, Residual
 
 _CATEGORY = "packages"
 
@@ -25,7 +25,28 @@ _SUPPORT_ENDS = (
     (18, datetime.date(2030, 11, 14)),
 )
 
+# Series of long support, as 1011 for 10.11; from 11.8 on for three years. The others live a few months.
+_MARIADB_SUPPORT_ENDS = (
+    (1006, datetime.date(2026, 7, 6)),
+    (1011, datetime.date(2028, 2, 16)),
+    (1104, datetime.date(2029, 5, 29)),
+    (1108, datetime.date(2028, 6, 4)),
+)
+
 CONTROLS: tuple[Control, ...] = (
+    Control(
+        id="MDB-PKG-001",
+        title="The release series is supported for long",
+        category=_CATEGORY,
+        rationale="Holes in a version without support stay open for everybody to read about.",
+        source=("TX-2.5.5",),
+        references=("CIS-MDB106 1.1",),
+        checks=(SupportCheck(_MARIADB_SUPPORT_ENDS, MARIADB),),
+        remedy="Plan an upgrade to a newer series of long support. A distribution that patches longer is a reason for"
+        " a waiver.",
+        activation="restart",
+        engines=(MARIADB,),
+    ),
     Control(
         id="PKG-001",
         title="Packages come from signed sources only",
@@ -35,6 +56,7 @@ CONTROLS: tuple[Control, ...] = (
         references=("CIS-PG17 1.1",),
         checks=(SourcesCheck(),),
         remedy="Take trusted=yes and AllowUnauthenticated out of apt's configuration; give the source a Signed-By key.",
+        engines=EVERY_ENGINE,
         activation="live",
     ),
     Control(
@@ -57,6 +79,7 @@ CONTROLS: tuple[Control, ...] = (
         references=("CIS-PG17 1.5", "STIG CD16-00-009200"),
         checks=(UpdateCheck(),),
         remedy="Update the server's packages, then restart the server.",
+        engines=EVERY_ENGINE,
         activation="restart",
         residual=(Residual("Updates are known as of the last time the package lists were fetched."),),
     ),
@@ -81,6 +104,7 @@ CONTROLS: tuple[Control, ...] = (
         references=("STIG CD16-00-008000",),
         checks=(SurplusCheck(),),
         remedy="The module minimal_packages names what can go; with minimal_packages_enforce the role removes it.",
+        engines=EVERY_ENGINE,
         activation="live",
     ),
 )

@@ -13,7 +13,8 @@ import typing as t
 
 from .._core.assessment import FAIL, LOG_POLICIES, NOT_APPLICABLE, NOT_OBSERVABLE, PASS, Finding, Situation
 from .._core.observations import Observations, Offenders, Unobservable
-from .setting_check import NEWEST
+from .model import POSTGRESQL
+from .versions import NEWEST, since
 
 CLUSTER: t.Final = "cluster"
 EACH_DATABASE: t.Final = "each_database"
@@ -32,6 +33,9 @@ class QueryCheck:
     :param minimum: oldest version (server_version_num) that the query is valid on.
     :param log_policies: under which of them it is asked.
     :param kind: what the rows are, in the plural, for the count.
+    :param engine: whose versions these are, and whose SQL: PostgreSQL's lists are arrays; MariaDB's are for
+        ``IN %(name)s``, and its column is called ``line``.
+    :param on_nodes: asked on nodes of a Galera cluster only.
     """
 
     kind: str
@@ -42,11 +46,13 @@ class QueryCheck:
     minimum: int = 0
     maximum: int = NEWEST
     log_policies: tuple[str, ...] = LOG_POLICIES
+    engine: str = POSTGRESQL
+    on_nodes: bool = False
 
     def expected_text(self, *, level: str, log_policy: str) -> str:  # noqa: ARG002 (the same at every level)
         if log_policy not in self.log_policies:
             return ""
-        return self.expected + (f" (from PostgreSQL {self.minimum // 10000})" if self.minimum > 130000 else "")
+        return self.expected + since(self.minimum, self.engine)
 
     def applies_to(self, version: int) -> bool:
         return self.minimum <= version <= self.maximum
@@ -61,6 +67,8 @@ class QueryCheck:
             return Finding(NOT_OBSERVABLE, version.reason, self.expected)
         if not self.applies_to(version):
             return Finding(NOT_APPLICABLE, "this version of the server does not know it")
+        if self.on_nodes and observations.galera is None:
+            return Finding(NOT_APPLICABLE, "the server is no node of a cluster")
         return judge_offenders(_answer(observations.offenders, self.sql), kind=self.kind, expected=self.expected)
 
 

@@ -12,11 +12,14 @@ import dataclasses
 import typing as t
 
 from .._core.assessment import FAIL, NOT_APPLICABLE, NOT_OBSERVABLE, PASS, Finding, Situation
-from .._core.observations import Observations, ObservedSetting, Override, Unobservable
+from .._core.observations import GaleraNode, Observations, ObservedSetting, Override, Unobservable
 from .acceptance import Acceptance, same
-from .model import Choice
+from .model import POSTGRESQL, Choice
+from .versions import NEWEST, since, until
 
-NEWEST: t.Final = 999999
+# A plugin that manages keys; a certificate for clients.
+KEYS: t.Final = "keys"
+CERTIFICATE: t.Final = "certificate"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +49,12 @@ class SettingCheck:
     :param want: what is expected, by level and log policy.
     :param override_check: no role or database may set a value that is not accepted.
     :param minimum: oldest server version (server_version_num) that has this parameter; ``maximum``: the newest.
+    :param engine: whose versions these are.
+    :param option: what hardening writes into option files, where that has another name than the variable.
+    :param needs: hardening sets it only where the server has this, KEYS or CERTIFICATE: without, it would not start
+        again.
+    :param on_nodes: of a Galera cluster: True for them only, False for all others only.
+    :param may_be_absent: not every build of the server has it.
     """
 
     name: str
@@ -53,17 +62,18 @@ class SettingCheck:
     override_check: bool = False
     minimum: int = 0
     maximum: int = NEWEST
+    engine: str = POSTGRESQL
+    option: str = ""
+    needs: str = ""
+    on_nodes: bool | None = None
+    may_be_absent: bool = False
 
     def expected_text(self, *, level: str, log_policy: str) -> str:
         want = self.want.of(level=level, log_policy=log_policy)
         if want is None:
             return ""
         text = f"{self.name} = {want.words}"
-        if self.minimum > 130000:
-            text += f" (from PostgreSQL {self.minimum // 10000})"
-        if self.maximum < NEWEST:
-            text += f" (up to PostgreSQL {self.maximum // 10000})"
-        return text
+        return text + since(self.minimum, self.engine) + until(self.maximum, self.engine)
 
     def hardened_value(self, *, level: str, log_policy: str, version: int) -> str | None:
         """What hardening sets on a server of this version; None for nothing."""
@@ -72,6 +82,16 @@ class SettingCheck:
 
     def _exists_in(self, version: int) -> bool:
         return self.minimum <= version <= self.maximum
+
+    def _judge_kind(self, galera: GaleraNode | Unobservable | None, expected: str) -> Finding | None:
+        """None where the check is for this kind of server."""
+        if self.on_nodes is None:
+            return None
+        if isinstance(galera, Unobservable):
+            return Finding(NOT_OBSERVABLE, galera.reason, expected)
+        if self.on_nodes == (galera is not None):
+            return None
+        return Finding(NOT_APPLICABLE, f"{self.name} is asked {'' if self.on_nodes else 'not '}of nodes of a cluster")
 
     def judge(self, observations: Observations, situation: Situation) -> Finding:
         want = self.want.of(level=situation.level, log_policy=situation.log_policy)
@@ -83,9 +103,14 @@ class SettingCheck:
             return Finding(NOT_OBSERVABLE, version.reason, expected)
         if not self._exists_in(version):
             return Finding(NOT_APPLICABLE, f"this version of the server has no {self.name}")
+        elsewhere = self._judge_kind(observations.galera, expected)
+        if elsewhere is not None:
+            return elsewhere
         if isinstance(settings, Unobservable):
             return Finding(NOT_OBSERVABLE, settings.reason, expected)
         setting = settings.get(self.name)
+        if setting is None and self.may_be_absent:
+            return Finding(NOT_APPLICABLE, f"this server has no {self.name}")
         if setting is None:
             return Finding(FAIL, f"{self.name} is not set", expected, (), (self.name,))
         return self._judge_value(setting, want, observations.overrides)

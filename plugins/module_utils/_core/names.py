@@ -52,3 +52,8 @@ def near_miss(name: str, known: t.Iterable[str]) -> str:
     """``Did you mean "x"?`` for a name that is not known, or an empty string."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
     return f"Did you mean {shown(close[0])}?" if close else ""
+
+
+def printable(line: str) -> str:
+    """On one line and harmless to a terminal, whatever an object is called."""
+    return "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in line)

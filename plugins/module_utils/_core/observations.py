@@ -153,6 +153,37 @@ class Certificate:
 
 
 @dataclasses.dataclass(frozen=True)
+class ReplicationChannel:
+    """A connection by which a MariaDB server copies another one."""
+
+    name: str
+    source: str
+    is_encrypted: bool
+    is_verified: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class GaleraNode:
+    """What of a node of a Galera cluster decides on its safety.
+
+    :param options: those of the provider.  :param replication_tls: ``required``, ``optional`` or ``off``.
+    :param cluster_address: where it looks for the others when it starts.
+    :param allowlist: addresses that may join, empty for everybody; None where the server has no such list.
+    :param transfer: what the option files say to the scripts of the state transfer, names with underscores.
+    :param programs: what is wrong with the provider and the scripts that the server runs, a line each.
+    :param conflict_dumps: files of write sets that failed, older than a week.
+    """
+
+    options: t.Mapping[str, str]
+    replication_tls: str
+    cluster_address: str = ""
+    allowlist: tuple[str, ...] | Unobservable | None = None
+    transfer: t.Mapping[str, str] | Unobservable = _NOT_LOOKED_AT
+    programs: tuple[str, ...] | Unobservable = _NOT_LOOKED_AT
+    conflict_dumps: tuple[str, ...] | Unobservable = _NOT_LOOKED_AT
+
+
+@dataclasses.dataclass(frozen=True)
 class ServiceState:
     """The systemd unit the server runs in, with the properties that systemd reports for it.
 
@@ -196,6 +227,8 @@ class Observations:
     :param files: violations by area (see ``_controls/file_check.py``).
     :param packet_filter: the parsed answer of ``nft -j list ruleset``.
     :param port: the server's TCP port.
+    :param plugins: how each active plugin was loaded (ON, FORCE, FORCE_PLUS_PERMANENT), by its name in lower case.
+    :param galera: None where the server is no node.
     """
 
     version: int | Unobservable = _NOT_LOOKED_AT
@@ -212,3 +245,6 @@ class Observations:
     surplus: tuple[PackageFinding, ...] | Unobservable = _NOT_LOOKED_AT
     untrusted_sources: tuple[str, ...] | Unobservable = _NOT_LOOKED_AT
     port: int = 5432
+    plugins: t.Mapping[str, str] | Unobservable = _NOT_LOOKED_AT
+    channels: tuple[ReplicationChannel, ...] | Unobservable = _NOT_LOOKED_AT
+    galera: GaleraNode | Unobservable | None = _NOT_LOOKED_AT

@@ -33,8 +33,13 @@ _LEFT_TO_A_RESTART: t.Final = frozenset(
     {
         *("wsrep_on", "wsrep_provider", "wsrep_cluster_address", "wsrep_cluster_name", "wsrep_start_position"),
         *("wsrep_node_address", "wsrep_node_incoming_address", "wsrep_allowlist", provider.NAME),
+        # Refused, or harmful, until a plugin that manages keys is loaded; others of their kind need a restart anyway.
+        *("aria_encrypt_tables", "encrypt_tmp_disk_tables", "innodb_encrypt_tables"),
     }
 )
+
+# Where it is 0, there is nothing to count by until the next start.
+_LIMIT_OF_SESSIONS: t.Final = "max_user_connections"
 
 Desired = t.Mapping[str, t.Optional[str]]
 
@@ -253,7 +258,7 @@ def _live(
     variable = observed.variables.get(name)
     if name == provider.NAME and value is not None:
         return _live_provider(provider.parse(declared[name] or ""), observed, quote)
-    if variable is None or not variable.is_dynamic or name in _LEFT_TO_A_RESTART or name in SECRETS:
+    if variable is None or not _takes_set_global(variable) or name in SECRETS:
         return None, None
     if value is None:
         other = observed.option(name, outside=observed.option_file)
@@ -261,6 +266,12 @@ def _live(
     if value is None or _same(variable, variable.value, value):
         return None, None
     return variable.literal(value, quote), variable.literal(variable.value, quote)
+
+
+def _takes_set_global(variable: Variable) -> bool:
+    if variable.name == _LIMIT_OF_SESSIONS and variable.value == "0":
+        return False
+    return variable.is_dynamic and variable.name not in _LEFT_TO_A_RESTART
 
 
 def _live_provider(
@@ -330,7 +341,7 @@ def _running(name: str, value: str, observed: ServerOptions) -> str | None:
     if name == "log_bin":
         return None if variable is not None and variable.value == "ON" else "OFF"
     if variable is not None and name not in SECRETS:
-        if (variable.is_dynamic and name not in _LEFT_TO_A_RESTART) or _same(variable, variable.value, value):
+        if _takes_set_global(variable) or _same(variable, variable.value, value):
             return None
         return shown(name, variable.value)
     if name in observed.plugins:  # the activation of a plugin

@@ -12,6 +12,9 @@ import re
 import shlex
 import typing as t
 
+# Server, contrib modules, clients and library, of any major version.
+PACKAGES: t.Final = ("postgresql-[0-9]*", "postgresql-common", "postgresql-client-*", "libpq5")
+
 # After the settings were read, because these are settings too. The search path keeps operators and functions that
 # somebody put into a database from being run with the rights of the one who looks.
 GUARDS: t.Final = """

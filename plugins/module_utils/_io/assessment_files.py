@@ -13,10 +13,12 @@ import typing as t
 
 from .._core.errors import MissingRequirement, ObservationFailed
 from .._core.file_areas import PROGRAM, SERVER_AREAS, Places, offenders_by_area
-from .._core.file_policies import parse_policies
+from .._core.file_policies import SHARED_DIRECTORIES, parse_policies
+from .._core.mariadb_place import DATA_DIRECTORIES
 from .._core.observations import Offenders, Unobservable
 from .assessment_attempt import attempt
 from .file_tree import find_violations
+from .mariadb_server import MariaDBLocation
 from .postgresql_server import ServerLocation
 
 PolicyData = t.Sequence[t.Mapping[str, t.Any]]
@@ -24,18 +26,16 @@ _LIMIT: t.Final = 200
 
 
 def observe_files(
-    location: ServerLocation | Unobservable,
-    policies: t.Callable[[ServerLocation], PolicyData],
-    program_policies: PolicyData | Unobservable,
+    own_files: tuple[PolicyData, Places] | Unobservable, program_policies: PolicyData | Unobservable
 ) -> dict[str, Offenders | Unobservable]:
     """Violations by area, in two surveys: one of what the server owns, one of its programs.
 
-    :param policies: the policies for a server in this place.
+    :param own_files: the policies for what the server owns, and where the areas are.
     """
-    own: t.Any = location
-    if isinstance(location, ServerLocation):
-        found = location
-        own = attempt(lambda: _survey(policies(found), _places(found), SERVER_AREAS))
+    own: t.Any = own_files
+    if not isinstance(own_files, Unobservable):
+        policies, areas = own_files
+        own = attempt(lambda: _survey(policies, areas, SERVER_AREAS))
     programs: t.Any = program_policies
     if not isinstance(programs, Unobservable):
         directories = tuple(os.path.realpath(policy["path"]) for policy in programs)
@@ -56,7 +56,8 @@ def _survey(policies: t.Any, places: Places, areas: t.Sequence[str]) -> dict[str
     return offenders_by_area(find_violations(parse_policies(filled), report_limit=_LIMIT), places, areas)
 
 
-def _places(location: ServerLocation) -> Places:
+def places(location: ServerLocation) -> Places:
+    """Of a PostgreSQL server."""
     settings = location.settings
     data = settings["data_directory"]
     logs = [settings.get("log_directory", "") if settings.get("logging_collector") == "on" else ""]
@@ -71,6 +72,20 @@ def _places(location: ServerLocation) -> Places:
         configuration=_real(*(settings.get(name, "") for name in ("config_file", "hba_file", "ident_file"))),
         logs=_real(*logs),
         data=_real(data, f"{data}/pg_wal", *location.tablespaces),
+    )
+
+
+def mariadb_places(location: MariaDBLocation) -> Places:
+    settings, files = location.settings, location.files
+    data = settings["datadir"]
+    folders = (os.path.dirname(path) for path in location.log_files)
+    # A folder that holds other things, too, is none of logs.
+    logs = (path for path in folders if path not in SHARED_DIRECTORIES and not _is_within(data, path))
+    return Places(
+        private_keys=_real(*files.private_keys, *files.encryption_keys),
+        configuration=_real(*files.config_files, *files.secret_config_files, *files.config_directories),
+        logs=_real(*location.log_files, *logs),
+        data=_real(data, *location.tablespaces, *(settings[name] for name in DATA_DIRECTORIES)),
     )
 
 

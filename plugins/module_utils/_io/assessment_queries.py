@@ -12,7 +12,7 @@ import dataclasses
 import typing as t
 
 from .._core.errors import BulwarkError
-from .._core.names import shown
+from .._core.names import printable, shown
 from .._core.observations import Offenders, Unobservable
 from .._dialects import postgresql_assessment as dialect
 from .assessment_database import guard, text
@@ -70,7 +70,7 @@ def _ask(session: Session, sql: str, declared: Declared) -> Offenders | Unobserv
         rows = session.rows(dialect.offenders_query(sql, limit=LINES), parameters)
     except ServerRefused as error:
         return Unobservable(f"the query failed: {error.text}")
-    lines = tuple(_printable(text(line)) for line, dummy in rows)
+    lines = tuple(printable(text(line)) for line, dummy in rows)
     return Offenders(rows[0][1] if rows else 0, lines)
 
 
@@ -80,8 +80,3 @@ def _added(so_far: Offenders, answer: Offenders | Unobservable, *, database: str
         return dataclasses.replace(so_far, unseen=(*so_far.unseen, f"database {where}: {answer.reason}"))
     lines = tuple(f"database {where}: {line}" for line in answer.lines)
     return Offenders(so_far.count + answer.count, (so_far.lines + lines)[:LINES], so_far.unseen)
-
-
-def _printable(line: str) -> str:
-    """On one line and harmless to a terminal, whatever an object is called."""
-    return "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in line)

@@ -17,8 +17,6 @@ from .._core.observations import Software
 from .commands import is_there, run_command
 from .processes import process_link
 
-# Server, contrib modules, clients and library, of any major version.
-_PACKAGES: t.Final = ("postgresql-[0-9]*", "postgresql-common", "postgresql-client-*", "libpq5")
 _FORMAT: t.Final = "${db:Status-Abbrev}\t${Package}\t${Version}\n"
 _LISTS: t.Final = ("/etc/apt/sources.list", "/etc/apt/sources.list.d/*.list")
 _STANZAS: t.Final = ("/etc/apt/sources.list.d/*.sources",)
@@ -32,18 +30,21 @@ _UNSAFE_OPTIONS: t.Final = (
 )
 
 
-def observe_software(process_id: int | None) -> Software:
-    """Versions as the package manager has them, and whether the running server is still the program on disk."""
+def observe_software(process_id: int | None, packages: t.Sequence[str]) -> Software:
+    """Versions as the package manager has them, and whether the running server is still the program on disk.
+
+    :param packages: patterns of the server's packages.
+    """
     if not is_there("dpkg-query"):
         raise MissingRequirement("software: dpkg is not there, and other package managers are not known")
-    installed = _installed()
+    installed = _installed(packages)
     candidates = _candidates(installed) if installed and is_there("apt-cache") else {}
     return Software(installed, candidates, _is_stale(process_id))
 
 
-def _installed() -> dict[str, str]:
+def _installed(packages: t.Sequence[str]) -> dict[str, str]:
     # Fails when nothing matches one of the patterns, and lists the others all the same.
-    listing = run_command(["dpkg-query", "--show", "--showformat", _FORMAT, *_PACKAGES]).output
+    listing = run_command(["dpkg-query", "--show", "--showformat", _FORMAT, *packages]).output
     rows = [line.split("\t") for line in listing.splitlines()]
     return {name: version for state, name, version in rows if state[1:2] == "i"}
 

@@ -128,6 +128,13 @@ class Session:
             cursor.execute(query, parameters)
             return list(cursor.fetchall())
 
+    def named_rows(self, query: str) -> list[dict[str, t.Any]]:
+        """Rows with their columns' names, for statements whose columns differ between versions."""
+        with self._translated_errors(), self._driver_connection.cursor() as cursor:
+            cursor.execute(query)
+            names = [column[0] for column in cursor.description or ()]
+            return [dict(zip(names, row)) for row in cursor.fetchall()]
+
     def value(self, query: str, parameters: t.Sequence[t.Any] | None = None) -> t.Any:
         """The first column of the only row."""
         return self.rows(query, parameters)[0][0]

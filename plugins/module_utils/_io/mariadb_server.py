@@ -108,7 +108,7 @@ def locate(session: Session) -> MariaDBLocation:
     reading = read_options(process.files, edge.FilesOnDisk())
     observed = ServerOptions(
         variables=variables,
-        options=tuple(_of_server(reading, process, variables)),
+        options=tuple(_of_server(reading, process, variables, plugins)),
         libraries=libraries,
         plugins=plugins,
         provider=edge.running_provider(variables),
@@ -170,10 +170,13 @@ def _tablespaces(session: Session, data: str) -> tuple[str, ...]:
 
 
 def _of_server(
-    reading: Reading, process: edge.ServerProcess, variables: t.Mapping[str, Variable]
+    reading: Reading,
+    process: edge.ServerProcess,
+    variables: t.Mapping[str, Variable],
+    plugins: t.Mapping[str, str],
 ) -> t.Iterator[Option]:
     """What the files say to the server, by the options' whole names."""
-    known = process.known | variables.keys()
+    known = process.known | variables.keys() | plugins.keys()
     for option in reading.options:
         if option.group in process.groups:
             name, value = canonical_option(option.name, option.value, known)

@@ -17,7 +17,8 @@ from .._core.errors import ApplyFailed, BulwarkError, InvalidDeclaration, Missin
 from .._core.plan import Plan
 from .._core.secrets import HIDDEN
 from .._dialects import mariadb_provider as provider
-from .._dialects.mariadb import quote_literal
+from .._dialects.mariadb import Version, quote_literal
+from .._dialects.mariadb_galera import is_enabled
 from .._dialects.mariadb_option_files import HEADER, Reading, normalised, read_options, set_options
 from .._dialects.mariadb_settings import (
     LOAD,
@@ -34,6 +35,9 @@ from .._io import mariadb_settings as edge
 from .._io.files import FileContent, read_file, remove_file, replace_file
 from .._io.mariadb import MariaDBConnection, Session, open_session
 from .._io.mariadb_paths import path_complaints
+
+if t.TYPE_CHECKING:
+    from .._controls.baseline import MariaDBBaseline
 
 DEFAULT_NAME: t.Final = "z-bulwark.cnf"
 # Stands where our file's entries stand among all the others while they are read.
@@ -56,14 +60,26 @@ class MariaDBSettings:
         self._install = tuple(library_of(str(library)) for library in options["plugins"])
         self._secrets = {str(value) for value in options["secret_settings"].values() if value}
         variables = edge.observe_variables(session)
-        self._find_process(variables, edge.observe_plugins(session)[1])
+        plugins, libraries = edge.observe_plugins(session)
+        if options["level"]:
+            self._add(baseline_for(options, session.version, variables, {*libraries, *self._load, *self._install}))
+        self._find_process(variables, plugins, libraries)
         self.option_file = options["option_file"] or self._default_file()
 
-    def _find_process(self, variables: t.Mapping[str, Variable], libraries: frozenset[str]) -> None:
+    def _add(self, baseline: MariaDBBaseline) -> None:
+        """What is declared wins over the baseline."""
+        self._declared = {**baseline.settings, **self._declared}
+        loaded_anyway = {*self._load, *self._install}
+        self._install += tuple(library for library in baseline.libraries if library not in loaded_anyway)
+
+    def _find_process(
+        self, variables: t.Mapping[str, Variable], plugins: t.Iterable[str], libraries: frozenset[str]
+    ) -> None:
         self._process = edge.find_process(variables, libraries)
         self._libraries = libraries
         self._groups = self._process.groups
-        self._known = self._process.known | variables.keys()
+        # The binary hides the option of a plugin that is FORCE_PLUS_PERMANENT.
+        self._known = self._process.known | variables.keys() | set(plugins)
 
     @property
     def previous_file(self) -> str:
@@ -83,7 +99,7 @@ class MariaDBSettings:
         variables = edge.observe_variables(self._session)
         plugins, libraries = edge.observe_plugins(self._session)
         if libraries != self._libraries:  # what the binary knows depends on them
-            self._find_process(variables, libraries)
+            self._find_process(variables, plugins, libraries)
         before, later = self._options(_text(self.option_file))
         return ServerOptions(
             variables=variables,
@@ -221,6 +237,35 @@ class MariaDBSettings:
             "activation": plan.activation,
             "restart_required": waiting_for_restart(self._declared, observed, load=(*self._load, *self._install)),
         }
+
+
+def baseline_for(
+    options: t.Mapping[str, t.Any],
+    version: Version,
+    variables: t.Mapping[str, Variable],
+    libraries: t.Collection[str],
+) -> MariaDBBaseline:
+    """What the controls of the level ask for on this server, less what is left. Raises InvalidDeclaration.
+
+    :param libraries: that are loaded, or about to be.
+    """
+    # The catalogue takes a tenth of a second to import, and most declarations bring their own values.
+    from .._controls.baseline import mariadb_settings, without  # noqa: PLC0415
+    from .._controls.setting_check import CERTIFICATE, KEYS  # noqa: PLC0415
+    from .._controls.versions import version_number  # noqa: PLC0415
+
+    given = {normalised(str(name)): value for name, value in options["settings"].items()}
+    has = [KEYS] if any(library.endswith("_key_management") for library in libraries) else []
+    if given.get("ssl_cert", variables["ssl_cert"].value):
+        has.append(CERTIFICATE)
+    found = mariadb_settings(
+        level=options["level"],
+        log_policy=options["log_policy"],
+        version=version_number(version),
+        galera=is_enabled({}, {name: one.value for name, one in variables.items()}),
+        has=has,
+    )
+    return without(found, [normalised(str(name)) for name in options["leave"]])
 
 
 def declared_settings(options: t.Mapping[str, t.Any]) -> dict[str, str | None]:

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.bulwark.database.plugins.module_utils._controls.baseline import postgresql_settings
 from ansible_collections.bulwark.database.plugins.module_utils._controls.catalogue import controls, query_checks
 from ansible_collections.bulwark.database.plugins.module_utils._controls.declared import DECLARABLE, query_parameters
-from ansible_collections.bulwark.database.plugins.module_utils._controls.model import CATEGORIES, Control
+from ansible_collections.bulwark.database.plugins.module_utils._controls.model import CATEGORIES, MARIADB, Control
 from ansible_collections.bulwark.database.plugins.module_utils._controls.setting_check import SettingCheck
 from ansible_collections.bulwark.database.plugins.module_utils._core.assessment import LEVELS, LOG_POLICIES
 from ansible_collections.bulwark.database.plugins.module_utils._core.plan import LIVE, RELOAD, RESTART
@@ -24,9 +24,13 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.setting_val
 sys.path.append(str(Path(__file__).resolve().parents[4] / "controls"))
 
 from breakages import TABLES
+from mariadb_breakages import TABLES as MARIADB_TABLES
 
 CONTROLS = controls()
 IDS = [control.id for control in CONTROLS]
+MARIADB_CONTROLS = controls(engine=MARIADB)
+EVERY_CONTROL = list(dict.fromkeys((*CONTROLS, *MARIADB_CONTROLS)))
+EVERY_ID = [control.id for control in EVERY_CONTROL]
 VERSIONS = (130000, 140000, 150000, 160000, 170000, 180000)
 VARIANTS = list(itertools.product(LEVELS, LOG_POLICIES))
 # The statements of the three published texts, as docs/controls.md numbers them.
@@ -44,13 +48,15 @@ NAMES = {"int": ValueType("integer"), "text": ValueType("string")}
 
 def test_ids_are_unique_and_in_the_order_of_reports() -> None:
     assert len(set(IDS)) == len(IDS)
-    order = [(list(CATEGORIES).index(control.category), control.id) for control in CONTROLS]
-    assert order == sorted(order)
+    assert len(set(EVERY_ID)) == len(EVERY_ID)
+    for known in (CONTROLS, MARIADB_CONTROLS):
+        order = [(list(CATEGORIES).index(control.category), control.id) for control in known]
+        assert order == sorted(order)
 
 
-@pytest.mark.parametrize("control", CONTROLS, ids=IDS)
+@pytest.mark.parametrize("control", EVERY_CONTROL, ids=EVERY_ID)
 def test_a_control_says_all_that_reports_show(control: Control) -> None:
-    assert re.fullmatch(r"(PG|OS|NET|PKG)(-[A-Z]+)?-\d{3}", control.id)
+    assert re.fullmatch(r"(MDB|PG|OS|NET|PKG)(-[A-Z]+)?-\d{3}", control.id)
     assert control.title
     assert not control.title.endswith(".")
     assert control.rationale.endswith(".")
@@ -61,7 +67,7 @@ def test_a_control_says_all_that_reports_show(control: Control) -> None:
     assert any(control.expected_text(level="strict", log_policy=policy) for policy in LOG_POLICIES)
 
 
-@pytest.mark.parametrize("control", CONTROLS, ids=IDS)
+@pytest.mark.parametrize("control", EVERY_CONTROL, ids=EVERY_ID)
 def test_sources_are_statements_of_the_seeds(control: Control) -> None:
     assert control.source
     for source in control.source:
@@ -72,6 +78,8 @@ def test_sources_are_statements_of_the_seeds(control: Control) -> None:
 def test_every_control_can_be_broken_in_exactly_one_way() -> None:
     listed = [name for table in TABLES for name in table]
     assert sorted(listed) == sorted(IDS)
+    listed = [name for table in MARIADB_TABLES for name in table]
+    assert sorted(listed) == sorted(control.id for control in MARIADB_CONTROLS)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -125,7 +133,7 @@ def test_what_primary_messages_may_quote_is_named_at_level_essential_only() -> N
 def test_queries_ask_for_declared_lists_only_and_escape_what_is_no_parameter() -> None:
     parameters = query_parameters({})
     assert set(parameters) == set(DECLARABLE)
-    for check in query_checks(CONTROLS):
+    for check in query_checks(EVERY_CONTROL):
         assert check.sql % dict.fromkeys(parameters, "x"), check.sql
         assert check.needs in ("", *DECLARABLE)
 
