@@ -26,7 +26,7 @@ BUFFER_BYTES = 64 << 20
 RECEIVE_BUFFER_FORCE = 33
 SOL_PACKET, PACKET_STATISTICS = 263, 6
 
-Flow = tuple
+Flow = tuple[bytes, bytes, int, int]
 
 
 def take_apart(packet: bytes) -> tuple[Flow, bytes] | None:
@@ -41,7 +41,7 @@ def take_apart(packet: bytes) -> tuple[Flow, bytes] | None:
         packet[ETHERNET_BYTES + 16 : ETHERNET_BYTES + 20],
     )
     ports = struct.unpack_from("!HH", packet, begin)
-    return (source, target, *ports), packet[begin + (packet[begin + 12] >> 4) * 4 :]
+    return (source, target, ports[0], ports[1]), packet[begin + (packet[begin + 12] >> 4) * 4 :]
 
 
 def listen(wire: socket.socket, word: bytes) -> dict[str, t.Any]:
