@@ -133,7 +133,7 @@ def test_every_variable_of_the_examples_is_one_of_ours() -> None:
     known = set(re.findall(r"`(\w+)`", (ROOT / "docs" / "variables.md").read_text(encoding="utf-8")))
     named = {name for block in blocks(README) if block.language == "yaml" for name in yaml.safe_load(block.text)}
     named |= set(re.findall(r"`(bulwark_\w+)`", README))
-    assert named - known - {"postgresql"} == set()
+    assert named - known - {"postgresql", "mariadb"} == set()
 
 
 def test_every_link_and_path_leads_somewhere() -> None:
