@@ -4,8 +4,33 @@
 
 from __future__ import annotations
 
-# What other engines have as well, with the same defaults.
-_COMMON = r"""
+
+class ModuleDocFragment:
+    # In step with plugins/module_utils/_module/postgresql_connection.py; a module takes COMMON besides.
+    DOCUMENTATION = r"""
+options:
+  login_user:
+    description: The role to log in as.
+    type: str
+    default: postgres
+  login_port:
+    description: Port of the server. It is part of the socket's name too.
+    type: int
+    default: 5432
+  login_unix_socket:
+    description: Directory of the unix socket. Without it, that of the libpq in use (Debian C(/var/run/postgresql)).
+    type: path
+  login_db:
+    description: Database to connect to.
+    type: str
+    default: postgres
+requirements:
+  - psycopg 3.1 or newer (Debian C(python3-psycopg))
+"""
+
+    # What other engines have as well, with the same defaults.
+    COMMON = r"""
+options:
   login_password:
     description:
       - Password of the role.
@@ -42,33 +67,3 @@ _COMMON = r"""
     type: int
     default: 10
 """
-
-
-class ModuleDocFragment:
-    # In step with plugins/module_utils/_module/postgresql_connection.py
-    DOCUMENTATION = (
-        r"""
-options:
-  login_user:
-    description: The role to log in as.
-    type: str
-    default: postgres
-  login_port:
-    description: Port of the server. It is part of the socket's name too.
-    type: int
-    default: 5432
-  login_unix_socket:
-    description: Directory of the unix socket. Without it, that of the libpq in use (Debian C(/var/run/postgresql)).
-    type: path
-  login_db:
-    description: Database to connect to.
-    type: str
-    default: postgres"""
-        + _COMMON
-        + r"""requirements:
-  - psycopg 3.1 or newer (Debian C(python3-psycopg))
-"""
-    )
-
-    # For a module of several engines, which says itself what differs.
-    COMMON = f"options:{_COMMON}"

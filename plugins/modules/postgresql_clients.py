@@ -51,6 +51,7 @@ extends_documentation_fragment:
   - bulwark.database._attributes
   - bulwark.database._attributes.actiongroup_postgresql
   - bulwark.database._postgresql_connection
+  - bulwark.database._postgresql_connection.common
 author:
   - The bulwark.database authors (@bulwark-database)
 """

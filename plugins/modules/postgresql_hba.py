@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - bulwark.database._attributes
   - bulwark.database._attributes.actiongroup_postgresql
   - bulwark.database._postgresql_connection
+  - bulwark.database._postgresql_connection.common
   - bulwark.database._postgresql_hba_options
 notes:
   - The module has to run on the database host, as root or as the server's own account.

@@ -29,6 +29,7 @@ extends_documentation_fragment:
   - bulwark.database._attributes
   - bulwark.database._attributes.actiongroup_postgresql
   - bulwark.database._postgresql_connection
+  - bulwark.database._postgresql_connection.common
   - bulwark.database._postgresql_roles_options
 attributes:
   check_mode: {}

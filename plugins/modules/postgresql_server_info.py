@@ -16,6 +16,7 @@ extends_documentation_fragment:
   - bulwark.database._attributes.info
   - bulwark.database._attributes.actiongroup_postgresql
   - bulwark.database._postgresql_connection
+  - bulwark.database._postgresql_connection.common
 author:
   - The bulwark.database authors (@bulwark-database)
 """

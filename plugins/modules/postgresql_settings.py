@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - bulwark.database._attributes
   - bulwark.database._attributes.actiongroup_postgresql
   - bulwark.database._postgresql_connection
+  - bulwark.database._postgresql_connection.common
   - bulwark.database._postgresql_settings_options
 seealso:
   - module: bulwark.database.postgresql_hba
