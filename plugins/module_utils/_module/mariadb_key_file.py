@@ -72,7 +72,8 @@ class MariaDBKeyFile:
             write_secret_file(desired.path, self._encrypted(keys, passphrase), desired.access)
         elif observed.key_file != desired.access:
             content = read_file(desired.path)
-            assert content is not None
+            if content is None:
+                raise ApplyFailed(f"{desired.path} is gone", "Run again")
             write_secret_file(desired.path, content.data, desired.access)
 
     def _encrypted(self, keys: Keys, passphrase: Secret) -> bytes:

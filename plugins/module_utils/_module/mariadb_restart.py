@@ -85,8 +85,8 @@ class MariaDBRestart:
             raise
 
     def plan(self, observed: ServerState) -> Plan:
-        assert self._first is not None
-        if observed.active and observed.invocation != self._first.invocation:
+        first = self._first or observed
+        if observed.active and observed.invocation != first.invocation:
             return Plan()
         node = observed.node
         if node is not None:
