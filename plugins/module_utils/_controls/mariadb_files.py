@@ -28,6 +28,8 @@ class Account(t.NamedTuple):
     group: str
 
 
+# In it is a program that is root's and set-user-id, which PAM needs. Packages close the folder to all but the server.
+_PAM_TOOL: t.Final = "/auth_pam_tool_dir"
 # Debian's tools log in with it as root; it held the password of an administrator in older releases.
 _DEBIANS_LOGIN: t.Final = "/etc/mysql/debian.cnf"
 
@@ -68,7 +70,7 @@ def program_policies(*, binary: str, plugin_directory: str, provider: str = "") 
     rule = {"owner": ["root"], "group": ["root"], "file_mode_max": "0755", "directory_mode_max": "0755"}
     policies: list[PolicyData] = [{"path": path, **rule} for path in (binary, provider) if path]
     if plugin_directory and not _is_shared(plugin_directory):
-        policies.append({"path": plugin_directory, "recurse": True, **rule})
+        policies.append({"path": plugin_directory, "recurse": True, "exclude": [_PAM_TOOL], **rule})
     return policies
 
 

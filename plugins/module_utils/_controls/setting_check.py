@@ -112,7 +112,7 @@ class SettingCheck:
         if setting is None and self.may_be_absent:
             return Finding(NOT_APPLICABLE, f"this server has no {self.name}")
         if setting is None:
-            return Finding(FAIL, f"{self.name} is not set", expected, (), (self.name,))
+            return Finding(FAIL, f"{self.name} is not set", expected, (), (self.option or self.name,))
         return self._judge_value(setting, want, observations.overrides)
 
     def _judge_value(
@@ -121,7 +121,7 @@ class SettingCheck:
         observed, expected = f"{self.name} = {setting.display()}", f"{self.name} = {want.words}"
         evidence = [f"{self.name}: the files hold another value, which waits for a restart"] * setting.pending_restart
         if not _accepted(want, setting.value, setting):
-            return Finding(FAIL, observed, expected, tuple(evidence), (self.name,))
+            return Finding(FAIL, observed, expected, tuple(evidence), (self.option or self.name,))
         if not self.override_check:
             return Finding(PASS, observed, expected)
         if isinstance(overrides, Unobservable):

@@ -23,8 +23,8 @@ from .mariadb_settings import FilesOnDisk, find_process, observe_plugins, observ
 from .processes import read_process_file
 
 _WEEK: t.Final = 7 * 24 * 3600
-# As wsrep_sst_common reads its options; "xtrabackup" is what the group was called once.
-_TRANSFER_GROUPS: t.Final = ("sst", "xtrabackup")
+# Groups that the script of the state transfer reads beside the server's.
+_TRANSFER_GROUPS: t.Final = ("sst", "xtrabackup", "mariabackup")
 _SCRIPTS: t.Final = ("wsrep_sst_common", "wsrep_sst_mariabackup", "wsrep_sst_rsync", "wsrep_sst_mysqldump")
 
 

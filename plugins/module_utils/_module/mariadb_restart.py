@@ -105,9 +105,7 @@ class MariaDBRestart:
     def apply(self, plan: Plan, observed: ServerState) -> None:  # noqa: ARG002 (the interface of subjects)
         # What a trial by the binary can't see (files, plugins, the other nodes) shows now at the latest.
         timer = edge.rescue_timer(self._unit)
-        arm_timer(
-            timer, edge.rescue_command(self._unit, self._fall_back), seconds=2 * self._deadline + _RESCUE_MARGIN
-        )
+        arm_timer(timer, edge.rescue_command(self._unit, self._fall_back), seconds=2 * self._deadline + _RESCUE_MARGIN)
         started = time.monotonic()
         try:
             self._restart(observed)
@@ -181,5 +179,3 @@ class MariaDBRestart:
 @contextlib.contextmanager
 def open_subject(connection: MariaDBConnection, options: t.Mapping[str, t.Any]) -> t.Iterator[MariaDBRestart]:
     yield MariaDBRestart(connection, options)
-
-

@@ -140,4 +140,6 @@ def test_programs_belong_to_root_but_shared_directories_are_left_alone() -> None
         "/usr/lib/mysql/plugin",
     ]
     assert len(parse_policies(policies)) == 3
+    # Its tool for PAM has to be set-user-id, in a folder of the server's account.
+    assert policies[-1]["exclude"] == ["/auth_pam_tool_dir"]
     assert len(program_policies(binary="/usr/sbin/mariadbd", plugin_directory="/usr/lib")) == 1
