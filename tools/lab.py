@@ -22,10 +22,11 @@ from images import PLATFORMS, PURPOSES, build
 from layout import LAB, tool_environment
 from machine import observe_machine
 from progress import StepFailed, main_or_exit, say
+from sample_servers import GALERA_FILE, GALERA_OPTIONS, GALERA_SQL, POSTGRESQL_RULES, POSTGRESQL_SQL
 
 NETWORK = "bulwark-lab"
 SUBNET = "10.89.77.0/24"
-BOOT_SECONDS = 60
+PATIENCE_SECONDS = 60
 # Namespaces for systemd's sandboxing and nftables need these; without them sandboxing is silently void.
 CAPABILITIES = "SYS_ADMIN,NET_ADMIN,NET_RAW"
 
@@ -51,20 +52,15 @@ CONNECTION: t.Final = {
     "ansible_user": "root",
 }
 
-LAB_HOSTS: t.Final = (Host("pg1", "postgresql", "debian12", 11),)
+POSTGRESQL: t.Final = Host("pg1", "postgresql", "debian12", 11)
+NODES: t.Final = tuple(Host(f"db{number}", "galera", "debian12", 20 + number) for number in (1, 2, 3))
+LAB_HOSTS: t.Final = (POSTGRESQL, *NODES)
 
-# A server as it is found in the wild: it listens everywhere, trusts loopback, logs every statement, favours PUBLIC.
-SAMPLE_SQL: t.Final = """
-CREATE ROLE shop_owner; CREATE ROLE shop_app LOGIN PASSWORD '{password}';
-CREATE DATABASE shop OWNER shop_owner;
-ALTER SYSTEM SET listen_addresses = '*'; ALTER SYSTEM SET log_statement = 'all';
-ALTER SYSTEM SET log_min_messages = 'debug1'; ALTER SYSTEM SET ssl_min_protocol_version = 'TLSv1';
-\\connect shop
-CREATE TABLE customers (id int PRIMARY KEY, email text); CREATE TABLE orders (id int PRIMARY KEY, state text);
-INSERT INTO customers SELECT n, 'customer' || n || '@example.org' FROM generate_series(1, 1000) AS n;
-GRANT ALL ON ALL TABLES IN SCHEMA public TO PUBLIC; GRANT CREATE ON SCHEMA public TO PUBLIC;
-"""
-SAMPLE_RULES: t.Final = "local all all peer\nhost all all 127.0.0.1/32 trust\nhost all all 0.0.0.0/0 md5\n"
+# What the sample application breaks on purpose.
+WAIVED: t.Final = {
+    "PG-ROLE-007": "the sample application still reads its tables by way of PUBLIC",
+    "MDB-AUTH-002": "the sample application comes from addresses that change",
+}
 
 
 def podman(*arguments: str, text: str | None = None, check: bool = True) -> str:
@@ -99,62 +95,108 @@ def start_host(name: str, *, platform: str, purpose: str = "postgresql", address
 
 
 def wait_until_booted(name: str) -> None:
-    deadline = time.monotonic() + BOOT_SECONDS
+    wait_until(name, ("systemctl", "is-system-running"), ("running", "degraded"), "boot")
+
+
+def wait_until_synced(node: Host) -> None:
+    show = ("mariadb", "--skip-column-names", "--execute", "SHOW STATUS LIKE 'wsrep_local_state_comment'")
+    wait_until(node.name, show, ("wsrep_local_state_comment\tSynced",), "join its cluster")
+
+
+def wait_until(name: str, command: tuple[str, ...], expected: tuple[str, ...], purpose: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
     state = ""
     while time.monotonic() < deadline:
-        state = podman("exec", name, "systemctl", "is-system-running", check=False)
-        if state in ("running", "degraded"):
+        state = podman("exec", name, *command, check=False)
+        if state in expected:
             return
         time.sleep(0.5)
-    raise StepFailed(f"{name} did not boot within {BOOT_SECONDS} s (systemd says {state or 'nothing'})")
+    raise StepFailed(f"{name} did not {purpose} within {PATIENCE_SECONDS} s ({command[0]} says {state or 'nothing'})")
 
 
 def remove_host(name: str) -> None:
     podman("rm", "--force", "--time", "2", "--volumes", "--ignore", name)
 
 
-def make_it_look_used(host: Host, password: str) -> None:
-    psql = ("exec", "--interactive", host.name, "runuser", "-u", "postgres", "--", "psql", "-Xqv", "ON_ERROR_STOP=1")
+def runs(host: Host) -> bool:
+    return bool(podman("ps", "--filter", f"name=^{host.name}$", "--quiet"))
+
+
+def make_postgresql() -> None:
+    say(f"lab: {POSTGRESQL.name} ({POSTGRESQL.platform})")
+    password = secrets.token_urlsafe(18)
+    start_host(POSTGRESQL.name, platform=POSTGRESQL.platform, address=POSTGRESQL.address)
+    execute = ("exec", "--interactive", POSTGRESQL.name)
+    psql = (*execute, "runuser", "-u", "postgres", "--", "psql", "-Xqv", "ON_ERROR_STOP=1")
     hba = podman(*psql, "-Atc", "SHOW hba_file")
-    podman(*psql, text=SAMPLE_SQL.format(password=password))
-    podman("exec", "--interactive", host.name, "tee", "--append", hba, text=SAMPLE_RULES)
-    podman("exec", host.name, "systemctl", "restart", "postgresql")
+    podman(*psql, text=POSTGRESQL_SQL.format(password=password))
+    podman(*execute, "tee", "--append", hba, text=POSTGRESQL_RULES)
+    podman("exec", POSTGRESQL.name, "systemctl", "restart", "postgresql")
+    _write_private("group_vars/postgresql/secrets.yml", {"lab_shop_app_password": password})
+
+
+def make_cluster() -> None:
+    """All nodes anew: what is left of a cluster that was stopped doesn't start by itself."""
+    passwords = {"app_password": secrets.token_urlsafe(18), "root_password": secrets.token_urlsafe(18)}
+    for node in NODES:
+        say(f"lab: {node.name} ({node.platform})")
+        remove_host(node.name)
+        start_host(node.name, platform=node.platform, purpose="mariadb", address=node.address)
+        # The socket holds the port that the search for the node's position needs.
+        podman("exec", node.name, "systemctl", "disable", "--now", "mariadb.socket", "mariadb.service")
+        podman("exec", node.name, "systemctl", "enable", "mariadb.service")
+        members = ",".join(one.address for one in NODES)
+        options = GALERA_OPTIONS.format(members=members, name=node.name, address=node.address)
+        podman("exec", "--interactive", node.name, "tee", GALERA_FILE, text=options)
+        if node == NODES[0]:
+            podman("exec", node.name, "galera_new_cluster")
+            podman("exec", "--interactive", node.name, "mariadb", text=GALERA_SQL.format(**passwords))
+        else:
+            podman("exec", node.name, "systemctl", "start", "mariadb.service")
+            wait_until_synced(node)
+    _write_private("group_vars/galera/secrets.yml", {f"lab_shop_{name}": value for name, value in passwords.items()})
 
 
 def up() -> None:
     """Bring the lab up; hosts that are up stay as they are."""
     LAB.mkdir(parents=True, exist_ok=True)
-    for host in LAB_HOSTS:
-        if podman("ps", "--filter", f"name=^{host.name}$", "--quiet"):
-            continue
-        say(f"lab: {host.name} ({host.platform})")
-        password = secrets.token_urlsafe(18)
-        start_host(host.name, platform=host.platform, address=host.address)
-        make_it_look_used(host, password)
-        _write_private("group_vars/postgresql/secrets.yml", {"lab_shop_app_password": password})
+    if not runs(POSTGRESQL):
+        make_postgresql()
+    if not all(map(runs, NODES)):
+        make_cluster()
     _write_inventory()
 
 
 def _write_inventory() -> None:
-    groups: dict[str, t.Any] = {}
-    for host in LAB_HOSTS:
-        groups.setdefault(host.group, {"hosts": {}})["hosts"][host.name] = CONNECTION
+    galera = {
+        "hosts": {node.name: CONNECTION for node in NODES},
+        "vars": {
+            "galera_hardening_allow_restart": True,
+            "galera_hardening_accounts": [{"name": "shop_app", "host": "%", "tls": "ssl"}],
+        },
+    }
+    groups = {
+        "postgresql": {
+            "hosts": {POSTGRESQL.name: CONNECTION},
+            "vars": {"postgresql_hardening_allow_restart": True},
+        },
+        "mariadb": {"children": {"galera": galera}},
+    }
     variables = {
         "bulwark_ca_dir": str(LAB / "ca"),
+        "bulwark_escrow_dir": str(LAB / "escrow"),
         "bulwark_report_dir": str(LAB.parent / "reports"),
         "bulwark_trusted_networks": [SUBNET],
         "bulwark_waivers_file": str(LAB / "waivers.yml"),
-        "postgresql_hardening_allow_restart": True,
-    }
-    waiver = {
-        "control": "PG-ROLE-007",
-        "reason": "the sample application still reads its tables by way of PUBLIC",
-        "owner": "shop team",
-        "expires": (datetime.datetime.now(tz=datetime.timezone.utc) + datetime.timedelta(days=90)).date().isoformat(),
     }
     # JSON is YAML, and needs no library here.
-    _write_private("waivers.yml", [waiver])
+    _write_private("waivers.yml", [_waiver(control, reason) for control, reason in WAIVED.items()])
     _write_private("inventory.yml", {"all": {"children": groups, "vars": variables}})
+
+
+def _waiver(control: str, reason: str) -> dict[str, str]:
+    expires = datetime.datetime.now(tz=datetime.timezone.utc) + datetime.timedelta(days=90)
+    return {"control": control, "reason": reason, "owner": "shop team", "expires": expires.date().isoformat()}
 
 
 def _write_private(name: str, content: t.Any) -> None:
@@ -181,7 +223,7 @@ def main() -> int:
         verbs.add_parser(verb)
     image = verbs.add_parser("image")
     image.add_argument("platform", choices=sorted(PLATFORMS))
-    image.add_argument("--purpose", choices=sorted(PURPOSES), default="postgresql")
+    image.add_argument("--purpose", choices=sorted(PURPOSES), action="append", help="all of them without")
     start = verbs.add_parser("start")
     start.add_argument("name")
     start.add_argument("--platform", choices=sorted(PLATFORMS), default="debian12")
@@ -192,7 +234,7 @@ def main() -> int:
         "up": up,
         "down": down,
         "status": lambda: say(podman("ps", "--all", "--filter", f"network={NETWORK}")),
-        "image": lambda: say(build(arguments.platform, arguments.purpose)),
+        "image": lambda: say(" ".join(build(arguments.platform, one) for one in arguments.purpose or PURPOSES)),
         "start": lambda: start_host(arguments.name, platform=arguments.platform, purpose=arguments.purpose),
         "remove": lambda: remove_host(arguments.name),
     }
