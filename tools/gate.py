@@ -144,10 +144,10 @@ def stages(*, full: bool) -> list[Stage]:
         ),
         Stage("unit", 6, (pytest("unit", "-n", "2", "tests/unit"), OLD_PYTHON_TESTS)),
         Stage("package", 4, (pytest("package", "tests/package"),)),
-        Stage("integration", 10, (pytest("integration", "-n", "2", "tests/integration"),)),
+        Stage("integration", 25, (pytest("integration", "-n", "2", "tests/integration"),)),
         Stage("faults", 120 if full else 8, (faults,), images=full),
-        Stage("molecule", 15 * len(scenarios), tuple(scenarios), images=True),
-        Stage("lab", 10, LAB, images=True),
+        Stage("molecule", 20 * len(scenarios), tuple(scenarios), images=True),
+        Stage("lab", 25, LAB, images=True),
     ]
     if not full:
         return gate
