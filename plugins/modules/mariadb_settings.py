@@ -28,6 +28,8 @@ options:
       - V(null) takes the entry of O(option_file) out, so that the other files or the default count.
       - C(wsrep_provider_options) may be a mapping. Its keys are merged into those that the option files have. While the
         server runs, only the keys are changed which the provider changes while it runs.
+      - C(wsrep_allowlist) is read by the server only when it founds a cluster. The table C(mysql.wsrep_allowlist)
+        that the nodes share and look into at each connection, is given the same addresses at once.
       - Libraries in C(plugin_load_add) are added to those that are there, and loaded at the next start.
     type: dict
     default: {}

@@ -329,6 +329,27 @@ def test_provider_options_are_merged_by_key(galera: PrivateMariaDB) -> None:
 
 
 @pytest.mark.skipif(not Path(GALERA).exists(), reason="the package galera-4 is not installed")
+def test_who_may_join_is_listed_where_the_nodes_look_and_at_once(galera: PrivateMariaDB) -> None:
+    def listed() -> list[str]:
+        return galera.sql("SELECT ip FROM mysql.wsrep_allowlist ORDER BY ip").split()
+
+    options = {"option_file": str(galera.options)}
+    first, second = ({"wsrep_allowlist": text} for text in ("127.0.0.1,127.0.0.2", "127.0.0.1, 127.0.0.3"))
+    would = declare(galera, **options, settings=first, check_mode=True)
+    assert [change.activation for change in would.plan] == ["live"]
+    assert listed() == []
+    assert not declare(galera, **options, settings=first).result["restart_required"]
+    assert listed() == ["127.0.0.1", "127.0.0.2"]
+    assert not declare(galera, **options, settings={"wsrep_allowlist": ["127.0.0.2", "127.0.0.1"]}).plan
+    assert declare(galera, **options, settings=second).plan
+    assert listed() == ["127.0.0.1", "127.0.0.3"]
+    galera.sql("DELETE FROM mysql.wsrep_allowlist")
+    assert declare(galera, **options, settings=second).plan
+    assert listed() == ["127.0.0.1", "127.0.0.3"]
+    assert not declare(galera, **options, settings=second).plan
+
+
+@pytest.mark.skipif(not Path(GALERA).exists(), reason="the package galera-4 is not installed")
 def test_tls_between_nodes_goes_through_the_dynamic_stage_and_ends_waiting_for_nothing(galera: PrivateMariaDB) -> None:
     certificate, key = galera.root / "node.pem", galera.root / "node.key"
     subprocess.run(

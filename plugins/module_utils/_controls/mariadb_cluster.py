@@ -58,11 +58,12 @@ CONTROLS: t.Final = (
         id="MDB-GAL-002",
         title="Only listed addresses may join the cluster",
         category="network",
-        rationale="A second wall behind the certificates. The list is made anew from the option at every start: one"
-        " start without it lets everybody in.",
+        rationale="A second wall behind the certificates. The nodes share the list, which is made of the option when"
+        " the cluster is founded: without it everybody is let in.",
         checks=(AllowlistCheck(),),
-        remedy="Set wsrep_allowlist to the addresses of all members with mariadb_settings, and restart node by node",
-        activation=RESTART,
+        remedy="Set wsrep_allowlist to the addresses of all members with mariadb_settings, which writes the nodes'"
+        " list, too",
+        activation=LIVE,
         source=("GB-2.5", "OG-2.3"),
         engines=(MARIADB,),
     ),

@@ -27,6 +27,7 @@ MEMBERS_QUERY: t.Final = (
 )
 # Newer than 10.6; empty means that everybody may join.
 ALLOWLIST_QUERY: t.Final = "SELECT ip FROM mysql.wsrep_allowlist ORDER BY ip"
+ALLOWLIST: t.Final = "wsrep_allowlist"
 
 Texts = t.Mapping[str, str]
 
@@ -74,6 +75,19 @@ def members_of_addresses(status: Texts) -> list[Member]:
 
 def provider_options(variables: Texts) -> dict[str, str]:
     return mariadb_provider.parse(variables.get(mariadb_provider.NAME, ""))
+
+
+def allowlist_statements(literal: str) -> tuple[str, str]:
+    """What makes the nodes' table hold the addresses of the option's value, which is an SQL literal, and no others.
+
+    Added first, so that it is never empty on the way: that would let everybody in.
+    """
+    listed = f"REPLACE({literal}, ' ', '')"
+    rows = f"""JSON_TABLE(CONCAT('["', REPLACE({listed}, ',', '","'), '"]'), '$[*]' COLUMNS (ip CHAR(64) PATH '$'))"""
+    return (
+        f"INSERT IGNORE INTO mysql.wsrep_allowlist (ip) SELECT ip FROM {rows} AS wanted WHERE ip <> ''",
+        f"DELETE FROM mysql.wsrep_allowlist WHERE NOT FIND_IN_SET(ip, {listed})",
+    )
 
 
 def mask_secrets(options: Texts) -> dict[str, str]:

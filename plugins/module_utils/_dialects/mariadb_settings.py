@@ -32,7 +32,7 @@ SECRETS: t.Final = frozenset(
 _LEFT_TO_A_RESTART: t.Final = frozenset(
     {
         *("wsrep_on", "wsrep_provider", "wsrep_cluster_address", "wsrep_cluster_name", "wsrep_start_position"),
-        *("wsrep_node_address", "wsrep_node_incoming_address", "wsrep_allowlist", provider.NAME),
+        *("wsrep_node_address", "wsrep_node_incoming_address", provider.NAME),
         # Refused, or harmful, until a plugin that manages keys is loaded; others of their kind need a restart anyway.
         *("aria_encrypt_tables", "encrypt_tmp_disk_tables", "innodb_encrypt_tables"),
     }

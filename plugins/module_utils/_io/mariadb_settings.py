@@ -13,15 +13,17 @@ import dataclasses
 import os
 import stat
 import subprocess
+import time
 import typing as t
 
 from .._core.errors import BulwarkError, MissingRequirement, ObservationFailed
 from .._dialects import mariadb_provider as provider
 from .._dialects.mariadb import quote_identifier
+from .._dialects.mariadb_galera import ALLOWLIST, ALLOWLIST_QUERY, allowlist_statements, is_enabled
 from .._dialects.mariadb_option_files import Option, flattened, split_option
 from .._dialects.mariadb_values import Variable
 from .files import read_file
-from .mariadb import Session
+from .mariadb import ServerRefused, Session
 from .private_folder import private_folder
 from .processes import process_link, process_started, read_process_file
 
@@ -31,6 +33,9 @@ SELECT LOWER(VARIABLE_NAME), GLOBAL_VALUE, VARIABLE_TYPE, VARIABLE_SCOPE, READ_O
 FROM information_schema.SYSTEM_VARIABLES
 """
 _CUT_OFF_AT: t.Final = 2048
+# What a node answers whose transaction another node's came before.
+_CONFLICT: t.Final = 1213
+_ATTEMPTS, _PAUSE = 5, 0.2
 _PLUGINS: t.Final = "SELECT LOWER(PLUGIN_NAME), PLUGIN_LIBRARY, LOAD_OPTION FROM information_schema.PLUGINS"
 _FIRST_ARGUMENTS: t.Final = ("--defaults-file=", "--defaults-extra-file=", "--defaults-group-suffix=", "--no-defaults")
 _ENVIRONMENT: t.Final = ("HOME", "MYSQL_HOME", "MYSQL_GROUP_SUFFIX")
@@ -78,6 +83,21 @@ def observe_variables(session: Session) -> dict[str, Variable]:
         )
         for row in session.rows(_VARIABLES)
     }
+
+
+def observe_changeable_variables(session: Session) -> dict[str, Variable]:
+    """The same, but who may join a cluster is what its nodes share.
+
+    They look into a table at each connection, and the first node of a new cluster fills that from the option.
+    Afterwards the option changes nothing any more, and the table can be written at any time.
+    """
+    variables = observe_variables(session)
+    if ALLOWLIST in variables and is_enabled({}, {name: one.value for name, one in variables.items()}):
+        with contextlib.suppress(ServerRefused):  # a node out of the primary component shows no table
+            addresses = ",".join(row[0] for row in session.rows(ALLOWLIST_QUERY))
+            shared = dataclasses.replace(variables[ALLOWLIST], value=addresses, kind="SET", read_only=False)
+            variables[ALLOWLIST] = shared
+    return variables
 
 
 def _whole_value(session: Session, name: str, value: str) -> str:
@@ -288,7 +308,21 @@ def running_provider(variables: t.Mapping[str, Variable]) -> dict[str, str]:
 
 
 def set_global(session: Session, name: str, literal: str) -> None:
-    session.execute(f"SET GLOBAL {quote_identifier(name)} = {literal}")
+    statements = allowlist_statements(literal) if name == ALLOWLIST else None
+    for statement in statements or (f"SET GLOBAL {quote_identifier(name)} = {literal}",):
+        _execute(session, statement)
+
+
+def _execute(session: Session, statement: str) -> None:
+    """Nodes that write the same rows of their shared table at the same moment get in each other's way."""
+    for dummy in range(_ATTEMPTS):
+        try:
+            return session.execute(statement)
+        except ServerRefused as error:
+            if error.number != _CONFLICT:
+                raise
+            time.sleep(_PAUSE)
+    return session.execute(statement)
 
 
 def install_library(session: Session, literal: str) -> None:
