@@ -78,8 +78,8 @@ CONTROLS: t.Final = (
         residual=(
             Residual("Binary logs hold every row that was changed: encrypt them, and keep them short."),
             Residual(
-                "A statement on accounts or tables that fails on a Galera cluster is in the error log of every node, with"
-                " a password in it too."
+                "A statement on accounts or tables that fails on a Galera cluster is in the error log of every node,"
+                " with a password in it too."
             ),
             Residual("The slow log quotes statements with their values.", log_policies=(FORENSIC,)),
         ),
