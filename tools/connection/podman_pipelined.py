@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """containers.podman's connection with pipelining: one ``podman exec`` for a task instead of five.
 
-Theirs says that it can't, because ``podman exec`` reads nothing without ``--interactive``. A task takes a third of the time
-with it (12 tasks on a loaded machine: 85 s and 27 s).
+Theirs says that it can't, because ``podman exec`` reads nothing without ``--interactive``. A task takes a third of
+the time with it (12 tasks on a loaded machine: 85 s and 27 s).
 """
 
 from __future__ import annotations
