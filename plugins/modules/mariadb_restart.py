@@ -13,8 +13,10 @@ description:
   - A Galera node is stopped only when the cluster is whole, has a quorum without it, and every node is Synced. For that
     bring the answers of all nodes with O(members), as for M(bulwark.database.galera_info). Otherwise nothing is stopped
     and the module fails with the reasons.
+  - A server that runs and gives no answer is not stopped either, for nobody knows then what the cluster would lose.
   - A server that is not back within O(deadline) gets the files back that it ran with (O(fall_back)) and is started
     again, and the module fails. If the module itself is interrupted, a timer does that.
+  - A node that is back while another is missing keeps its files and is not stopped again; the module fails.
   - Fails, too, when another node left the cluster or was restarted meanwhile, so that a loop over the nodes ends there.
 author:
   - The bulwark.database authors (@bulwark-database)
@@ -30,7 +32,7 @@ requirements:
   - systemd
 options:
   unit:
-    description: The service that runs the server.
+    description: The service that runs the server; C(.service) may be left out.
     type: str
     default: mariadb.service
   members:
