@@ -15,13 +15,21 @@ import typing as t
 
 from .commands import run_command
 from .files import FileContent, read_file, remove_file, replace_file
-from .units import reload_manager
+from .units import reload_manager, unit_properties
 
 _RESCUE_DIRECTORY: t.Final = "/run/bulwark"
-_LAST_LINES: t.Final = 200
-# Each file goes back to what it was; the server is started if it does not run.
-_RESCUE_SCRIPT: t.Final = """systemctl is-active --quiet -- "$1" && exit 0
-unit=$1; shift
+_LAST_LINES: t.Final = 1000
+# Each file goes back to what it was, and the server is started, if it failed. One that is on its way is left alone, for it
+# may be getting a full copy; one that runs, or that somebody stopped on purpose, needs this no more. It is not tried for
+# ever.
+_RESCUE_SCRIPT: t.Final = """timer=$1; unit=$2; shift 2
+echo >> "$0.tries"
+[ "$(wc -l < "$0.tries")" -gt 100 ] && exec systemctl stop -- "$timer.timer"
+case $(systemctl show --property=ActiveState --value -- "$unit") in
+    failed) ;;
+    active | inactive) systemctl stop -- "$timer.timer"; exit 0 ;;
+    *) exit 0 ;;
+esac
 while [ $# -gt 1 ]; do
     if [ -f "$2" ]; then cp -- "$2" "$1"; else rm -f -- "$1"; fi
     shift 2
@@ -43,12 +51,14 @@ def rescue_timer(unit: str) -> str:
 
 
 def rescue_command(unit: str, files: t.Sequence[FallBack]) -> list[str]:
-    """What brings the server back with its former files if nobody is left to do it. Does nothing where it runs."""
+    """What brings a server that failed back with its former files. Does nothing where it runs."""
     os.makedirs(_RESCUE_DIRECTORY, mode=0o700, exist_ok=True)
-    script = f"{_RESCUE_DIRECTORY}/{rescue_timer(unit)}.sh"
+    timer = rescue_timer(unit)
+    script = f"{_RESCUE_DIRECTORY}/{timer}.sh"
     replace_file(script, FileContent(_RESCUE_SCRIPT.encode(), 0, 0, 0o700))
+    remove_file(f"{script}.tries")
     pairs = [part for one in files for part in (one.path, one.copy)]
-    return ["/bin/sh", script, unit, *pairs]
+    return ["/bin/sh", script, timer, unit, *pairs]
 
 
 def put_back(files: t.Sequence[FallBack]) -> None:
@@ -65,9 +75,15 @@ def put_back(files: t.Sequence[FallBack]) -> None:
     reload_manager()
 
 
+def read_journal(unit: str) -> str:
+    """What the unit's present start, or its last one, said."""
+    invocation = unit_properties(unit, "InvocationID")["InvocationID"]
+    wanted = [f"_SYSTEMD_INVOCATION_ID={invocation}"] if invocation else [f"--unit={unit}"]
+    return run_command(["journalctl", "--quiet", "--output=cat", f"--lines={_LAST_LINES}", *wanted]).output
+
+
 def last_error(unit: str) -> str:
     """The last error that the server wrote to the journal, or the last line where it called none an error."""
-    done = run_command(["journalctl", "--quiet", "--output=cat", f"--lines={_LAST_LINES}", f"--unit={unit}"])
-    lines = [line.strip() for line in done.output.splitlines() if line.strip()]
+    lines = [line.strip() for line in read_journal(unit).splitlines() if line.strip()]
     errors = [line.partition("[ERROR] ")[2] for line in lines if "[ERROR] " in line and "Aborting" not in line]
     return (errors or lines or ["it wrote nothing to the journal"])[-1]

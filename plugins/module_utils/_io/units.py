@@ -125,13 +125,17 @@ def wait_until_running(name: str, *, deadline: float) -> bool:
         time.sleep(0.2)
 
 
-def arm_timer(name: str, command: t.Sequence[str], *, seconds: int) -> None:
-    """Run a command after a while unless the timer is cancelled: what puts things back when nobody is left to do it."""
+def arm_timer(name: str, command: t.Sequence[str], *, seconds: int, again: int | None = None) -> None:
+    """Run a command after a while unless the timer is cancelled: what puts things back when nobody is left to do it.
+
+    :param again: seconds after which it is run once more, as long as the timer is there.
+    """
     cancel_timer(name)
+    repeated = () if again is None else (f"--on-unit-inactive={again}s",)
     done = run_command(
         [
-            *("systemd-run", "--quiet", f"--unit={name}", f"--on-active={seconds}s", "--timer-property=AccuracySec=1s"),
-            *("--property=Type=oneshot", "--", *command),
+            *("systemd-run", "--quiet", f"--unit={name}", f"--on-active={seconds}s", *repeated),
+            *("--timer-property=AccuracySec=1s", "--property=Type=oneshot", "--", *command),
         ]
     )
     if not done.succeeded:

@@ -25,7 +25,10 @@ from .galera_info import wait_until_synced
 
 # The rescue comes later than the module itself would have acted, or two would start the server at once.
 _RESCUE_MARGIN: t.Final = 30
+# A server that is not back is started again this often: what holds it up may end when nobody looks.
+_RESCUE_PAUSE: t.Final = 20
 _PAUSE: t.Final = 0.2
+_STARTED_AGAIN: t.Final = "; the service is started again until it is back"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,24 +107,26 @@ class MariaDBRestart:
 
     def apply(self, plan: Plan, observed: ServerState) -> None:  # noqa: ARG002 (the interface of subjects)
         # What a trial by the binary can't see (files, plugins, the other nodes) shows now at the latest.
-        timer = edge.rescue_timer(self._unit)
-        arm_timer(timer, edge.rescue_command(self._unit, self._fall_back), seconds=2 * self._deadline + _RESCUE_MARGIN)
+        self._arm_rescue(self._fall_back, seconds=2 * self._deadline + _RESCUE_MARGIN)
         started = time.monotonic()
         try:
             self._restart(observed)
         except DidNotTakeEffect as error:
             self._take_back(error)
-        finally:
-            cancel_timer(timer)
+        cancel_timer(edge.rescue_timer(self._unit))
         self._seconds = time.monotonic() - started
         self._require_the_others(observed)
+
+    def _arm_rescue(self, files: t.Sequence[edge.FallBack], *, seconds: int) -> None:
+        command = edge.rescue_command(self._unit, files)
+        arm_timer(edge.rescue_timer(self._unit), command, seconds=seconds, again=_RESCUE_PAUSE)
 
     def _restart(self, observed: ServerState) -> None:
         """Raises DidNotTakeEffect with the reason when the server is not back by the deadline."""
         end = time.monotonic() + self._deadline
         complaint = restart_unit(self._unit, timeout=self._deadline)
         if complaint:
-            raise DidNotTakeEffect(f"{complaint}: {edge.last_error(self._unit)}")
+            raise DidNotTakeEffect(f"{complaint.rstrip('.')}: {edge.last_error(self._unit)}")
         left = max(1, int(end - time.monotonic()))
         if observed.node is not None or self._answers:
             wait_until_synced(self._connection, timeout=left, expected_size=self._expected_size or 1)
@@ -143,22 +148,36 @@ class MariaDBRestart:
         state = None
         with contextlib.suppress(BulwarkError):
             state = self.observe()
-        if state and state.node and is_held_up_by_others(state.node):
-            raise ApplyFailed(
-                f"{self._unit}: {why.message}",
-                "It found the others, so its files were left as they are: bring the missing nodes back, then run again",
-            )
+        together = dialect.reached_without_quorum(edge.read_journal(self._unit))
+        if together or (state and state.node and is_held_up_by_others(state.node)):
+            self._leave_to_the_rescue(why, together)
         edge.put_back(self._fall_back)
         complaint = ""
         try:
             self._restart(state or ServerState("", active=False, answer=None))
         except DidNotTakeEffect as error:
             complaint = error.message
+            self._arm_rescue((), seconds=_RESCUE_PAUSE)
+        else:
+            cancel_timer(edge.rescue_timer(self._unit))
         ending = f"even so it is not back: {complaint}" if complaint else "it runs again"
         what = "the former files were put back and " if self._fall_back else ""
         raise ApplyFailed(
             f"{self._unit} was not back within {self._deadline} s: {why.message}; {what}{ending}",
-            f"See journalctl -u {self._unit}",
+            f"See journalctl -u {self._unit}{_STARTED_AGAIN if complaint else ''}",
+        )
+
+    def _leave_to_the_rescue(self, why: BulwarkError, together: t.Sequence[str]) -> t.NoReturn:
+        """Nothing on this node is what is wrong: its files stay, and it is started until the others are a quorum."""
+        self._arm_rescue((), seconds=_RESCUE_PAUSE)
+        before = {dialect.short_identifier(other.uuid): other.name for other in self._answers if other is not None}
+        own = self._first.node if self._first else None
+        missing = sorted({*before.values()} - {before.get(one) for one in together} - {own.name if own else ""})
+        without = f" without {', '.join(missing)}" if together and missing else ""
+        raise ApplyFailed(
+            f"{self._unit} was stopped and can't come back: it found others, which are no quorum{without}: {why.message}",
+            "Bring the missing nodes back, or bootstrap from a node that is left if they are lost, then run again. "
+            f"The files were left as they are{_STARTED_AGAIN}",
         )
 
     def _require_the_others(self, observed: ServerState) -> None:
