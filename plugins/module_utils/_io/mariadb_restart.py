@@ -13,15 +13,15 @@ import os
 import re
 import typing as t
 
+from .._core.errors import ObservationFailed
 from .commands import run_command
 from .files import FileContent, read_file, remove_file, replace_file
 from .units import reload_manager, unit_properties
 
 _RESCUE_DIRECTORY: t.Final = "/run/bulwark"
 _LAST_LINES: t.Final = 1000
-# Each file goes back to what it was, and the server is started, if it failed. One that is on its way is left alone, for it
-# may be getting a full copy; one that runs, or that somebody stopped on purpose, needs this no more. It is not tried for
-# ever.
+# Each file goes back to what it was, and the server is started, if it failed. One on its way is left alone: it may be
+# getting a full copy. One that runs, or that somebody stopped on purpose, needs this no more. It is not tried for ever.
 _RESCUE_SCRIPT: t.Final = """timer=$1; unit=$2; shift 2
 echo >> "$0.tries"
 [ "$(wc -l < "$0.tries")" -gt 100 ] && exec systemctl stop -- "$timer.timer"
@@ -73,6 +73,15 @@ def put_back(files: t.Sequence[FallBack]) -> None:
         else:
             replace_file(one.path, dataclasses.replace(present, data=before.data))
     reload_manager()
+
+
+def free_bytes(directory: str) -> int:
+    """What the file system has left for accounts other than root."""
+    try:
+        status = os.statvfs(directory)
+    except OSError as error:
+        raise ObservationFailed(f"can't look at {directory}: {error.strerror}") from None
+    return status.f_bavail * status.f_frsize
 
 
 def read_journal(unit: str) -> str:

@@ -28,6 +28,8 @@ _RESCUE_MARGIN: t.Final = 30
 # A server that is not back is started again this often: what holds it up may end when nobody looks.
 _RESCUE_PAUSE: t.Final = 20
 _PAUSE: t.Final = 0.2
+# Temporary tablespaces and logs are made at the start. A node on a full disk loses its position, and then takes a copy.
+_LEAST_ROOM: t.Final = 64 << 20
 _STARTED_AGAIN: t.Final = "; the service is started again until it is back"
 
 
@@ -37,11 +39,13 @@ class ServerState:
 
     :param invocation: systemd's identifier of this start of the unit.  :param active: the unit runs.
     :param answer: what the server says of its cluster; None while it does not answer.
+    :param free: bytes that are left where its data is; None where that is not known.
     """
 
     invocation: str
     active: bool
     answer: Answer | None
+    free: int | None = None
 
     @property
     def node(self) -> Node | None:
@@ -74,7 +78,9 @@ class MariaDBRestart:
         properties = unit_properties(self._unit, "LoadState", "ActiveState", "InvocationID")
         if properties["LoadState"] != "loaded":
             raise InvalidDeclaration(f"systemd has no unit {self._unit}", "Give the unit that runs the server")
-        state = ServerState(properties["InvocationID"], properties["ActiveState"] == "active", self._ask())
+        answer = self._ask()
+        free = edge.free_bytes(answer.variables["datadir"]) if answer else None
+        state = ServerState(properties["InvocationID"], properties["ActiveState"] == "active", answer, free)
         self._first = self._first or state
         return state
 
@@ -94,6 +100,12 @@ class MariaDBRestart:
         node = observed.node
         if node is not None:
             self._guard(node, observed.answer)
+        if observed.answer and observed.free is not None and observed.free < _LEAST_ROOM:
+            raise RefusedForSafety(
+                f"{observed.answer.variables['datadir']} has {observed.free >> 20} MiB left, {_LEAST_ROOM >> 20} are "
+                f"the least for {self._unit} to start with",
+                "Make room there; nothing was stopped",
+            )
         before = node.plight if node else "running" if observed.active else "not running"
         return Plan((Change(f"unit {self._unit}", before=before, after="restarted", activation=RESTART),))
 
@@ -175,7 +187,7 @@ class MariaDBRestart:
         missing = sorted({*before.values()} - {before.get(one) for one in together} - {own.name if own else ""})
         without = f" without {', '.join(missing)}" if together and missing else ""
         raise ApplyFailed(
-            f"{self._unit} was stopped and can't come back: it found others, which are no quorum{without}: {why.message}",
+            f"{self._unit} was stopped and is not back: it found others, which are no quorum{without}: {why.message}",
             "Bring the missing nodes back, or bootstrap from a node that is left if they are lost, then run again. "
             f"The files were left as they are{_STARTED_AGAIN}",
         )
