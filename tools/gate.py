@@ -135,6 +135,7 @@ def stages(*, full: bool) -> list[Stage]:
     if full:
         scenarios += [molecule("postgresql_hardening", host) for host in OTHER_PLATFORMS]
         scenarios += [molecule("host_hardening", "debian12"), molecule("postgresql_transition", "debian12")]
+        scenarios.append(molecule("galera_faults", "debian12"))
     gate = [
         Stage("lint", 6, LINT),
         Stage(

@@ -77,6 +77,15 @@ def _remove_leftovers(target: str) -> None:
                 os.unlink(os.path.join(folder, entry))
 
 
+def free_bytes(directory: str) -> int:
+    """What the file system has left for accounts other than root. Raises ObservationFailed."""
+    try:
+        status = os.statvfs(directory)
+    except OSError as error:
+        raise ObservationFailed(f"can't look at {directory}: {error.strerror}") from None
+    return status.f_bavail * status.f_frsize
+
+
 def remove_file(path: str) -> None:
     """Remove a file durably; one that is not there is fine. Raises ApplyFailed."""
     try:

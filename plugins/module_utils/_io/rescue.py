@@ -17,10 +17,22 @@ from .units import arm_timer, cancel_timer, reload_manager, reset_failed
 
 # A rescue comes later than the module itself would have acted, or two would start the service at once.
 _MARGIN: t.Final = 30
-# Nothing where the service runs; else each file goes back to what it was. It is written in place: that needs no room on
-# a full file system, and leaves owner and mode alone. systemd replaces ${} in commands, so there is none here.
-_SCRIPT: t.Final = """unit=$1; shift
-systemctl is-active --quiet -- "$unit" && exit 0
+# A service that is not back is started again this often: what holds it up may end when nobody looks.
+_PAUSE: t.Final = 20
+# Each file goes back to what it was, and the service is started, if it failed. One on its way is left alone: a node may
+# be getting a full copy. One that runs, or that somebody stopped on purpose, needs this no more. It is not tried for
+# ever. Files are written in place: that needs no room on a full file system, and leaves owner and mode alone.
+# systemd replaces ${} in commands, so there is none here.
+_SCRIPT: t.Final = """timer=$1; unit=$2; tries=/run/$timer.tries; shift 2
+echo >> "$tries"
+[ "$(wc -l < "$tries")" -gt 100 ] && exec systemctl stop -- "$timer.timer"
+state=$(systemctl show --property=ActiveState --value -- "$unit")
+[ "$(systemctl show --property=SubState --value -- "$unit")" = auto-restart ] && state=failed
+case $state in
+    failed) ;;
+    active | inactive) systemctl stop -- "$timer.timer"; exit 0 ;;
+    *) exit 0 ;;
+esac
 while [ $# -gt 1 ]; do
     if [ ! -f "$2" ]; then rm -f -- "$1"; elif [ -f "$1" ]; then cp -- "$2" "$1"; else cp -p -- "$2" "$1"; fi
     shift 2
@@ -42,13 +54,23 @@ def rescue_timer(purpose: str, unit: str) -> str:
 
 
 def arm_rescue(purpose: str, unit: str, files: t.Sequence[FallBack], *, deadline: int) -> None:
-    """Have the unit brought back with its former files, unless it is cancelled or the unit runs by then.
+    """Have the unit brought back with its former files if it fails, unless that is cancelled before.
 
     :param deadline: seconds that each of two starts has, the one with the new files and the one with the former.
     """
+    _arm(purpose, unit, files, seconds=2 * deadline + _MARGIN)
+
+
+def rescue_soon(purpose: str, unit: str) -> None:
+    """Have the unit started, with the files that it has now, until it is back."""
+    _arm(purpose, unit, (), seconds=_PAUSE)
+
+
+def _arm(purpose: str, unit: str, files: t.Sequence[FallBack], *, seconds: int) -> None:
+    timer = rescue_timer(purpose, unit)
+    remove_file(f"/run/{timer}.tries")
     pairs = [part for one in files for part in (one.path, one.copy)]
-    command = ["/bin/sh", "-c", _SCRIPT, "sh", unit, *pairs]
-    arm_timer(rescue_timer(purpose, unit), command, seconds=2 * deadline + _MARGIN)
+    arm_timer(timer, ["/bin/sh", "-c", _SCRIPT, "sh", timer, unit, *pairs], seconds=seconds, again=_PAUSE)
 
 
 def cancel_rescue(purpose: str, unit: str) -> None:

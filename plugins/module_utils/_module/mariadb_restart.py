@@ -19,14 +19,18 @@ from .._core.galera import Node, is_held_up_by_others, members_gone, node_of_ans
 from .._core.plan import RESTART, Change, Plan
 from .._core.services import service_name
 from .._dialects import mariadb_galera as dialect
+from .._io.files import free_bytes
 from .._io.galera import Answer, ask
 from .._io.mariadb import LoginFailed, MariaDBConnection, open_session
-from .._io.rescue import FallBack, arm_rescue, cancel_rescue, put_back
-from .._io.units import last_error, require_booted, restart_unit, unit_properties
+from .._io.rescue import FallBack, arm_rescue, cancel_rescue, put_back, rescue_soon
+from .._io.units import last_error, read_journal, require_booted, restart_unit, unit_properties
 from .galera_info import wait_until_synced
 
 _PURPOSE: t.Final = "restart"
 _PAUSE: t.Final = 0.2
+# Temporary tablespaces and logs are made at the start. A node on a full disk loses its position, and then takes a copy.
+_LEAST_ROOM: t.Final = 64 << 20
+_STARTED_AGAIN: t.Final = "; the service is started again until it is back"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,11 +39,13 @@ class ServerState:
 
     :param invocation: systemd's identifier of this start of the unit.  :param active: the unit runs.
     :param answer: what the server says of its cluster; None while it does not answer.
+    :param free: bytes that are left where its data is; None where that is not known.
     """
 
     invocation: str
     active: bool
     answer: Answer | None
+    free: int | None = None
 
     @property
     def node(self) -> Node | None:
@@ -72,7 +78,9 @@ class MariaDBRestart:
         properties = unit_properties(self._unit, "LoadState", "ActiveState", "InvocationID")
         if properties["LoadState"] != "loaded":
             raise InvalidDeclaration(f"systemd has no unit {self._unit}", "Give the unit that runs the server")
-        state = ServerState(properties["InvocationID"], properties["ActiveState"] == "active", self._ask())
+        answer = self._ask()
+        free = free_bytes(answer.variables["datadir"]) if answer else None
+        state = ServerState(properties["InvocationID"], properties["ActiveState"] == "active", answer, free)
         self._first = self._first or state
         return state
 
@@ -98,6 +106,7 @@ class MariaDBRestart:
             )
         if node is not None:
             self._guard(node, observed.answer)
+        self._require_room(observed)
         before = node.plight if node else "running" if observed.active else "not running"
         return Plan((Change(f"unit {self._unit}", before=before, after="restarted", activation=RESTART),))
 
@@ -108,6 +117,15 @@ class MariaDBRestart:
             raise RefusedForSafety(
                 f"{node.name} must not be stopped now: {'; '.join(reasons)}", "Mend that first; nothing was stopped"
             )
+
+    def _require_room(self, observed: ServerState) -> None:
+        if observed.answer is None or observed.free is None or observed.free >= _LEAST_ROOM:
+            return
+        raise RefusedForSafety(
+            f"{observed.answer.variables['datadir']} has {observed.free >> 20} MiB left, {_LEAST_ROOM >> 20} are the "
+            f"least for {self._unit} to start with",
+            "Make room there; nothing was stopped",
+        )
 
     def apply(self, plan: Plan, observed: ServerState) -> None:  # noqa: ARG002 (the interface of subjects)
         # What a trial by the binary can't see (files, plugins, the other nodes) shows now at the latest. An end that
@@ -149,24 +167,37 @@ class MariaDBRestart:
         state = None
         with contextlib.suppress(BulwarkError):
             state = self.observe()
-        if state and state.node and state.invocation != observed.invocation and is_held_up_by_others(state.node):
-            cancel_rescue(_PURPOSE, self._unit)
-            raise ApplyFailed(
-                f"{self._unit}: {why.message}",
-                "It found the others, so its files were left as they are: bring the missing nodes back, then run again",
-            )
+        is_back = state is not None and state.invocation != observed.invocation
+        together = dialect.reached_without_quorum(read_journal(self._unit))
+        if together or (is_back and state and state.node and is_held_up_by_others(state.node)):
+            self._leave_to_the_rescue(why, together)
         self._put_back(why)
         complaint = ""
         try:
             self._restart(observed)
         except BulwarkError as error:
             complaint = error.message
-        cancel_rescue(_PURPOSE, self._unit)
+            rescue_soon(_PURPOSE, self._unit)
+        else:
+            cancel_rescue(_PURPOSE, self._unit)
         ending = f"even so it is not back: {complaint}" if complaint else "it runs again"
         what = "the former files were put back and " if self._fall_back else ""
         raise ApplyFailed(
             f"{self._unit} was not back within {self._deadline} s: {why.message}; {what}{ending}",
-            f"See journalctl -u {self._unit}",
+            f"See journalctl -u {self._unit}{_STARTED_AGAIN if complaint else ''}",
+        )
+
+    def _leave_to_the_rescue(self, why: BulwarkError, together: t.Sequence[str]) -> t.NoReturn:
+        """Nothing on this node is what is wrong: its files stay, and it is started until the others are a quorum."""
+        rescue_soon(_PURPOSE, self._unit)
+        before = {dialect.short_identifier(other.uuid): other.name for other in self._answers if other is not None}
+        own = self._first.node if self._first else None
+        missing = sorted({*before.values()} - {before.get(one) for one in together} - {own.name if own else ""})
+        without = f" without {', '.join(missing)}" if together and missing else ""
+        raise ApplyFailed(
+            f"{self._unit} was stopped and is not back: it found others, which are no quorum{without}: {why.message}",
+            "Bring the missing nodes back, or bootstrap from a node that is left if they are lost, then run again. "
+            f"The files were left as they are{_STARTED_AGAIN}",
         )
 
     def _put_back(self, why: BulwarkError) -> None:
@@ -176,7 +207,7 @@ class MariaDBRestart:
             raise ApplyFailed(
                 f"{self._unit} was not back within {self._deadline} s: {why.message}; "
                 f"its former files could not be put back: {error.message}",
-                f"A timer tries that once more, within {2 * self._deadline} s; see journalctl -u {self._unit}",
+                f"A timer tries that again, within {2 * self._deadline} s; see journalctl -u {self._unit}",
             ) from None
 
     def _require_the_others(self, observed: ServerState) -> None:
