@@ -530,7 +530,9 @@ def test_a_new_key_reaches_all_nodes_and_tables_move_to_it(identity: str) -> Non
     assert {key_material(name) for name in NODES} == {material}
     assert opened_copy() == material
     sql(FIRST, moved)
-    question = "SELECT current_key_id FROM information_schema.innodb_tablespaces_encryption WHERE name = 'shop/customers'"
+    question = (
+        "SELECT current_key_id FROM information_schema.innodb_tablespaces_encryption WHERE name = 'shop/customers'"
+    )
     for name in NODES:
         assert sql(name, "SET SESSION wsrep_sync_wait = 1; SELECT count(*) FROM shop.customers") == "1000"
         assert sql(name, question) == "2"
