@@ -28,8 +28,8 @@ while [ $# -gt 1 ]; do
 done
 systemctl daemon-reload; systemctl reset-failed -- "$unit"; systemctl restart -- "$unit"
 """
-# One that is on its way is left alone: it may be getting a full copy. One that runs needs this no more, nor does one that
-# somebody stopped on purpose.
+# A service on its way is left alone: it may be getting a full copy. One that runs needs this no more, nor does one that
+# was stopped on purpose.
 _START_SCRIPT: t.Final = """timer=$1; unit=$2; end=$3
 [ "$(date +%s)" -gt "$end" ] && exec systemctl stop -- "$timer"
 case $(systemctl show --property=ActiveState --value -- "$unit") in
