@@ -94,10 +94,10 @@ def molecule(scenario: str, host: str) -> Step:
     return Step(f"molecule {scenario} on {host}", ("molecule", "test", "-s", scenario), results, environment)
 
 
-def on_platform(title: str, host: str, *arguments: str) -> Step:
-    """Tests inside a host of that platform: its Python, its driver, its PostgreSQL."""
+def on_platform(title: str, host: str, *arguments: str, purpose: str = "postgresql") -> Step:
+    """Tests inside a host of that platform: its Python, its driver, its server."""
     results = f"{title.replace(' ', '-')}-{host}.xml"
-    where = ("--platform", host, "--results", str(RESULTS / results))
+    where = ("--platform", host, "--purpose", purpose, "--results", str(RESULTS / results))
     return Step(f"{title} on {host}", ("python", "tools/tests_in_container.py", *where, "--", *arguments), results)
 
 
@@ -155,9 +155,11 @@ def stages(*, full: bool) -> list[Stage]:
     others = [on_platform("integration", host, "-n", "2", "tests/integration") for host in OTHER_PLATFORMS]
     of_a_host = [f"tests/faults/test_{what}_faults.py" for what in ("packet_filter", "service_sandbox")]
     others.append(on_platform("faults of a host", "debian13", *of_a_host))
+    restarts = ("tests/integration/test_mariadb_restart.py", "tests/faults/test_mariadb_restart_faults.py")
+    others.append(on_platform("restarts of a MariaDB host", "debian13", *restarts, purpose="mariadb"))
     return [
         *gate,
-        Stage("platforms", 60, tuple(others), images=True),
+        Stage("platforms", 75, tuple(others), images=True),
         Stage("control-host", 25, (pytest("ansible-core releases", "tests/control_host"),), images=True),
         Stage("browser", 10, (pytest("browser", "tests/browser"),)),
     ]

@@ -16,6 +16,7 @@ from .._core.errors import ApplyFailed, MissingRequirement, ObservationFailed
 from .commands import is_there, run_command
 
 _SYSTEMCTL: t.Final = ("systemctl", "--no-pager", "--no-ask-password")
+_LAST_LINES: t.Final = 1000
 
 
 def has_systemd() -> bool:
@@ -140,6 +141,25 @@ def arm_timer(name: str, command: t.Sequence[str], *, seconds: int, again: int |
     )
     if not done.succeeded:
         raise ApplyFailed(f"can't arm the timer {name}: {done.complaint}", "Nothing was changed")
+
+
+def reset_failed(name: str) -> None:
+    """Forget that a unit failed, so that it is not refused as one that was started too often."""
+    run_command([*_SYSTEMCTL, "reset-failed", "--", name])
+
+
+def read_journal(unit: str) -> str:
+    """What the unit's latest start wrote."""
+    start = unit_properties(unit, "InvocationID")["InvocationID"]
+    wanted = [f"_SYSTEMD_INVOCATION_ID={start}", "+", f"INVOCATION_ID={start}"]
+    return run_command(["journalctl", "--quiet", "--output=cat", f"--lines={_LAST_LINES}", *wanted]).output
+
+
+def last_error(unit: str) -> str:
+    """The last error that the unit's latest start wrote to the journal, or the last line where it called none so."""
+    lines = [line.strip() for line in read_journal(unit).splitlines() if line.strip()]
+    errors = [line.partition("[ERROR] ")[2] for line in lines if "[ERROR] " in line and "Aborting" not in line]
+    return (errors or lines or ["it wrote nothing to the journal"])[-1].rstrip(".")
 
 
 def cancel_timer(name: str) -> None:
