@@ -157,7 +157,7 @@ def require_finished(variables: Variables) -> None:
             assert sql(name, f"SELECT @@GLOBAL.{option}") == str(value)
         options = sql(name, "SHOW GLOBAL VARIABLES LIKE 'wsrep_provider_options'")
         assert "socket.ssl = YES" in options
-        assert "socket.dynamic = NO" in options
+        assert "socket.dynamic = no" in options
     wait_until_whole()
     require_every_acknowledged_row()
 
