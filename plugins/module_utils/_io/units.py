@@ -135,7 +135,15 @@ def arm_timer(name: str, command: t.Sequence[str], *, seconds: int, again: int |
     repeated = () if again is None else (f"--on-unit-inactive={again}s",)
     done = run_command(
         [
-            *("systemd-run", "--quiet", f"--unit={name}", f"--on-active={seconds}s", *repeated),
+            # Without a description it is the command, whose line breaks spoil the unit for the next reload of systemd.
+            *(
+                "systemd-run",
+                "--quiet",
+                f"--unit={name}",
+                f"--description={name}",
+                f"--on-active={seconds}s",
+                *repeated,
+            ),
             *("--timer-property=AccuracySec=1s", "--property=Type=oneshot", "--", *command),
         ]
     )
