@@ -136,14 +136,8 @@ def arm_timer(name: str, command: t.Sequence[str], *, seconds: int, again: int |
     done = run_command(
         [
             # Without a description it is the command, whose line breaks spoil the unit for the next reload of systemd.
-            *(
-                "systemd-run",
-                "--quiet",
-                f"--unit={name}",
-                f"--description={name}",
-                f"--on-active={seconds}s",
-                *repeated,
-            ),
+            *("systemd-run", "--quiet", f"--unit={name}", f"--description={name}"),
+            *(f"--on-active={seconds}s", *repeated),
             *("--timer-property=AccuracySec=1s", "--property=Type=oneshot", "--", *command),
         ]
     )
