@@ -9,15 +9,17 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import time
 import typing as t
 
-from .files import read_file, remove_file, replace_file
+from .files import FileContent, read_file, remove_file, replace_file
 from .units import arm_timer, cancel_timer, reload_manager, reset_failed
 
 # A rescue comes later than the module itself would have acted, or two would start the service at once.
 _MARGIN: t.Final = 30
+_DIRECTORY: t.Final = "/run/bulwark"
 # Nothing where the service runs; else each file goes back to what it was. It is written in place: that needs no room on
 # a full file system, and leaves owner and mode alone. systemd replaces ${} in commands, so there is none here.
 _SCRIPT: t.Final = """unit=$1; shift
@@ -59,16 +61,24 @@ def arm_rescue(purpose: str, unit: str, files: t.Sequence[FallBack], *, deadline
     :param deadline: seconds that each of two starts has, the one with the new files and the one with the former.
     """
     pairs = [part for one in files for part in (one.path, one.copy)]
-    command = ["/bin/sh", "-c", _SCRIPT, "sh", unit, *pairs]
-    arm_timer(rescue_timer(purpose, unit), command, seconds=2 * deadline + _MARGIN)
+    timer = rescue_timer(purpose, unit)
+    arm_timer(timer, ["/bin/sh", _keep(timer, _SCRIPT), unit, *pairs], seconds=2 * deadline + _MARGIN)
 
 
 def keep_starting(purpose: str, unit: str) -> None:
     """Have a unit that failed started again and again, instead: what holds it up may end when nobody looks."""
     timer = rescue_timer(purpose, unit)
     end = str(int(time.time()) + _START_FOR)
-    command = ["/bin/sh", "-c", _START_SCRIPT, "sh", f"{timer}.timer", unit, end]
+    command = ["/bin/sh", _keep(timer, _START_SCRIPT), f"{timer}.timer", unit, end]
     arm_timer(timer, command, seconds=_START_PAUSE, again=_START_PAUSE)
+
+
+def _keep(timer: str, script: str) -> str:
+    """In a file: systemd 252 adds backslashes to a script in a transient unit at the next daemon-reload."""
+    os.makedirs(_DIRECTORY, mode=0o700, exist_ok=True)
+    path = f"{_DIRECTORY}/{timer}.sh"
+    replace_file(path, FileContent(script.encode("utf-8"), 0, 0, 0o600))
+    return path
 
 
 def cancel_rescue(purpose: str, unit: str) -> None:
