@@ -63,7 +63,7 @@ options:
         type: str
         required: true
       problem:
-        description: What is accepted to break.
+        description: What is accepted to break; V(plaintext) stands for V(plaintext_unknown) as well.
         type: str
         required: true
         choices: [plaintext, plaintext_unknown, password_expires]

@@ -157,7 +157,7 @@ def require_finished(variables: Variables) -> None:
             assert sql(name, f"SELECT @@GLOBAL.{option}") == str(value)
         options = sql(name, "SHOW GLOBAL VARIABLES LIKE 'wsrep_provider_options'")
         assert "socket.ssl = YES" in options
-        assert "socket.dynamic = NO" in options
+        assert "socket.dynamic = no" in options
     wait_until_whole()
     require_every_acknowledged_row()
 
@@ -339,9 +339,9 @@ def test_a_full_disk_below_the_option_files_stops_it_with_the_path_and_the_cause
 @pytest.fixture
 def data_on_a_small_disk() -> Iterator[None]:
     """While the server does not run, so that it has its files there."""
-    host = node(SECOND)
+    host = node(FIRST)
     host.check_output("systemctl stop mariadb.service")
-    with full_disk(SECOND, DATA, room=200):
+    with full_disk(FIRST, DATA, room=200):
         host.check_output(f"rm {DATA}/filler && systemctl start mariadb.service")
         yield
     host.check_output(f"systemctl stop mariadb.service && umount {DATA} && systemctl start mariadb.service")
@@ -352,13 +352,13 @@ def test_a_node_whose_data_fills_its_disk_is_not_stopped_until_there_is_room() -
     wait_until_whole()
     before = starts()
     wanted = change()
-    node(SECOND).run(f"cat /dev/zero > {DATA}/filler")
+    node(FIRST).run(f"cat /dev/zero > {DATA}/filler")
     done, said = play(wanted)
     assert not done
     assert f"{DATA}/ has 0 MiB left, 64 are the least for mariadb.service to start with" in said
-    assert {name for name in NODES if starts()[name] != before[name]} == {FIRST}
+    assert starts() == before
     assert len(synced()) == 3
-    node(SECOND).check_output(f"rm {DATA}/filler")
+    node(FIRST).check_output(f"rm {DATA}/filler")
     require_finished(wanted)
 
 
@@ -379,7 +379,7 @@ def test_a_host_that_dies_during_a_restart_stops_the_run_and_what_is_left_can_be
     # One of two is no majority: the one that is left takes no write, rather than be one of two clusters.
     assert components() == {}
     assert statuses(LAST)["wsrep_cluster_status"] == "non-Primary"
-    sql(LAST, "SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES'")
+    wait_for(bootstrapped)
     # The first one kept its new file, and comes back without being asked to.
     wait_for(lambda: set(components()) == {FIRST, LAST})
     assert back_log(FIRST) == wanted["galera_hardening_settings"]["back_log"]
@@ -403,6 +403,13 @@ def test_a_server_that_is_killed_during_a_restart_and_comes_back_stops_the_run_a
     assert restarted_since(before) == {FIRST, SECOND}
     assert node(LAST).check_output("systemctl show -P InvocationID mariadb.service") == before[LAST]
     require_finished(wanted)
+
+
+def bootstrapped() -> bool:
+    """The word is lost where somebody joins or leaves just then, so it is said until it is heard."""
+    sql(LAST, "SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES'")
+    time.sleep(2)
+    return LAST in components()
 
 
 # A partition

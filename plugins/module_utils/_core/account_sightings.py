@@ -89,7 +89,9 @@ class AccountAcceptance:
     problem: str
 
     def covers(self, sighting: AccountSighting) -> bool:
-        return self.problem == sighting.problem and self.account in (ANY_ACCOUNT, sighting.account)
+        # Whoever may come in plaintext may do so unseen: a server that offers TLS by now can tell it no longer.
+        problems = (PLAINTEXT, PLAINTEXT_UNKNOWN) if self.problem == PLAINTEXT else (self.problem,)
+        return sighting.problem in problems and self.account in (ANY_ACCOUNT, sighting.account)
 
 
 def parse_account_acceptances(declared: t.Iterable[t.Mapping[str, t.Any]]) -> tuple[AccountAcceptance, ...]:

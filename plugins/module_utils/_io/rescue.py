@@ -9,36 +9,38 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
+import time
 import typing as t
 
-from .files import read_file, remove_file, replace_file
+from .files import FileContent, read_file, remove_file, replace_file
 from .units import arm_timer, cancel_timer, reload_manager, reset_failed
 
 # A rescue comes later than the module itself would have acted, or two would start the service at once.
 _MARGIN: t.Final = 30
-# A service that is not back is started again this often: what holds it up may end when nobody looks.
-_PAUSE: t.Final = 20
-# Each file goes back to what it was, and the service is started, if it failed. One on its way is left alone: a node may
-# be getting a full copy. One that runs, or that somebody stopped on purpose, needs this no more. It is not tried for
-# ever. Files are written in place: that needs no room on a full file system, and leaves owner and mode alone.
-# systemd replaces ${} in commands, so there is none here.
-_SCRIPT: t.Final = """timer=$1; unit=$2; tries=/run/$timer.tries; shift 2
-echo >> "$tries"
-[ "$(wc -l < "$tries")" -gt 100 ] && exec systemctl stop -- "$timer.timer"
-state=$(systemctl show --property=ActiveState --value -- "$unit")
-[ "$(systemctl show --property=SubState --value -- "$unit")" = auto-restart ] && state=failed
-case $state in
-    failed) ;;
-    active | inactive) systemctl stop -- "$timer.timer"; exit 0 ;;
-    *) exit 0 ;;
-esac
+_DIRECTORY: t.Final = "/run/bulwark"
+# Nothing where the service runs; else each file goes back to what it was. It is written in place: that needs no room on
+# a full file system, and leaves owner and mode alone. systemd replaces ${} in commands, so there is none here.
+_SCRIPT: t.Final = """unit=$1; shift
+systemctl is-active --quiet -- "$unit" && exit 0
 while [ $# -gt 1 ]; do
     if [ ! -f "$2" ]; then rm -f -- "$1"; elif [ -f "$1" ]; then cp -- "$2" "$1"; else cp -p -- "$2" "$1"; fi
     shift 2
 done
 systemctl daemon-reload; systemctl reset-failed -- "$unit"; systemctl restart -- "$unit"
 """
+# A service on its way is left alone: it may be getting a full copy. One that runs needs this no more, nor does one that
+# was stopped on purpose.
+_START_SCRIPT: t.Final = """timer=$1; unit=$2; end=$3
+[ "$(date +%s)" -gt "$end" ] && exec systemctl stop -- "$timer"
+case $(systemctl show --property=ActiveState --value -- "$unit") in
+    failed) systemctl reset-failed -- "$unit"; exec systemctl start -- "$unit" ;;
+    active | inactive) exec systemctl stop -- "$timer" ;;
+esac
+"""
+_START_PAUSE: t.Final = 20
+_START_FOR: t.Final = 86400
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,23 +56,29 @@ def rescue_timer(purpose: str, unit: str) -> str:
 
 
 def arm_rescue(purpose: str, unit: str, files: t.Sequence[FallBack], *, deadline: int) -> None:
-    """Have the unit brought back with its former files if it fails, unless that is cancelled before.
+    """Have the unit brought back with its former files, unless it is cancelled or the unit runs by then.
 
     :param deadline: seconds that each of two starts has, the one with the new files and the one with the former.
     """
-    _arm(purpose, unit, files, seconds=2 * deadline + _MARGIN)
-
-
-def rescue_soon(purpose: str, unit: str) -> None:
-    """Have the unit started, with the files that it has now, until it is back."""
-    _arm(purpose, unit, (), seconds=_PAUSE)
-
-
-def _arm(purpose: str, unit: str, files: t.Sequence[FallBack], *, seconds: int) -> None:
-    timer = rescue_timer(purpose, unit)
-    remove_file(f"/run/{timer}.tries")
     pairs = [part for one in files for part in (one.path, one.copy)]
-    arm_timer(timer, ["/bin/sh", "-c", _SCRIPT, "sh", timer, unit, *pairs], seconds=seconds, again=_PAUSE)
+    timer = rescue_timer(purpose, unit)
+    arm_timer(timer, ["/bin/sh", _keep(timer, _SCRIPT), unit, *pairs], seconds=2 * deadline + _MARGIN)
+
+
+def keep_starting(purpose: str, unit: str) -> None:
+    """Have a unit that failed started again and again, instead: what holds it up may end when nobody looks."""
+    timer = rescue_timer(purpose, unit)
+    end = str(int(time.time()) + _START_FOR)
+    command = ["/bin/sh", _keep(timer, _START_SCRIPT), f"{timer}.timer", unit, end]
+    arm_timer(timer, command, seconds=_START_PAUSE, again=_START_PAUSE)
+
+
+def _keep(timer: str, script: str) -> str:
+    """In a file: systemd 252 adds backslashes to a script in a transient unit at the next daemon-reload."""
+    os.makedirs(_DIRECTORY, mode=0o700, exist_ok=True)
+    path = f"{_DIRECTORY}/{timer}.sh"
+    replace_file(path, FileContent(script.encode("utf-8"), 0, 0, 0o600))
+    return path
 
 
 def cancel_rescue(purpose: str, unit: str) -> None:

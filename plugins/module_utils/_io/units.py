@@ -16,7 +16,7 @@ from .._core.errors import ApplyFailed, MissingRequirement, ObservationFailed
 from .commands import is_there, run_command
 
 _SYSTEMCTL: t.Final = ("systemctl", "--no-pager", "--no-ask-password")
-_LAST_LINES: t.Final = 200
+_LAST_LINES: t.Final = 1000
 
 
 def has_systemd() -> bool:
@@ -135,7 +135,9 @@ def arm_timer(name: str, command: t.Sequence[str], *, seconds: int, again: int |
     repeated = () if again is None else (f"--on-unit-inactive={again}s",)
     done = run_command(
         [
-            *("systemd-run", "--quiet", f"--unit={name}", f"--on-active={seconds}s", *repeated),
+            # Without a description it is the command, whose line breaks spoil the unit for the next reload of systemd.
+            *("systemd-run", "--quiet", f"--unit={name}", f"--description={name}"),
+            *(f"--on-active={seconds}s", *repeated),
             *("--timer-property=AccuracySec=1s", "--property=Type=oneshot", "--", *command),
         ]
     )

@@ -22,7 +22,7 @@ from .._dialects import mariadb_galera as dialect
 from .._io.files import free_bytes
 from .._io.galera import Answer, ask
 from .._io.mariadb import LoginFailed, MariaDBConnection, open_session
-from .._io.rescue import FallBack, arm_rescue, cancel_rescue, put_back, rescue_soon
+from .._io.rescue import FallBack, arm_rescue, cancel_rescue, keep_starting, put_back
 from .._io.units import last_error, read_journal, require_booted, restart_unit, unit_properties
 from .galera_info import wait_until_synced
 
@@ -119,13 +119,12 @@ class MariaDBRestart:
             )
 
     def _require_room(self, observed: ServerState) -> None:
-        if observed.answer is None or observed.free is None or observed.free >= _LEAST_ROOM:
-            return
-        raise RefusedForSafety(
-            f"{observed.answer.variables['datadir']} has {observed.free >> 20} MiB left, {_LEAST_ROOM >> 20} are the "
-            f"least for {self._unit} to start with",
-            "Make room there; nothing was stopped",
-        )
+        if observed.answer and observed.free is not None and observed.free < _LEAST_ROOM:
+            raise RefusedForSafety(
+                f"{observed.answer.variables['datadir']} has {observed.free >> 20} MiB left, {_LEAST_ROOM >> 20} are "
+                f"the least for {self._unit} to start with",
+                "Make room there; nothing was stopped",
+            )
 
     def apply(self, plan: Plan, observed: ServerState) -> None:  # noqa: ARG002 (the interface of subjects)
         # What a trial by the binary can't see (files, plugins, the other nodes) shows now at the latest. An end that
@@ -167,17 +166,22 @@ class MariaDBRestart:
         state = None
         with contextlib.suppress(BulwarkError):
             state = self.observe()
-        is_back = state is not None and state.invocation != observed.invocation
+        if state and state.node and state.invocation != observed.invocation and is_held_up_by_others(state.node):
+            cancel_rescue(_PURPOSE, self._unit)
+            raise ApplyFailed(
+                f"{self._unit}: {why.message}",
+                "It found the others, so its files were left as they are: bring the missing nodes back, then run again",
+            )
         together = dialect.reached_without_quorum(read_journal(self._unit))
-        if together or (is_back and state and state.node and is_held_up_by_others(state.node)):
-            self._leave_to_the_rescue(why, together)
+        if together:
+            self._leave_as_it_is(why, together)
         self._put_back(why)
         complaint = ""
         try:
             self._restart(observed)
         except BulwarkError as error:
             complaint = error.message
-            rescue_soon(_PURPOSE, self._unit)
+            keep_starting(_PURPOSE, self._unit)
         else:
             cancel_rescue(_PURPOSE, self._unit)
         ending = f"even so it is not back: {complaint}" if complaint else "it runs again"
@@ -187,13 +191,13 @@ class MariaDBRestart:
             f"See journalctl -u {self._unit}{_STARTED_AGAIN if complaint else ''}",
         )
 
-    def _leave_to_the_rescue(self, why: BulwarkError, together: t.Sequence[str]) -> t.NoReturn:
+    def _leave_as_it_is(self, why: BulwarkError, together: t.Sequence[str]) -> t.NoReturn:
         """Nothing on this node is what is wrong: its files stay, and it is started until the others are a quorum."""
-        rescue_soon(_PURPOSE, self._unit)
+        keep_starting(_PURPOSE, self._unit)
         before = {dialect.short_identifier(other.uuid): other.name for other in self._answers if other is not None}
         own = self._first.node if self._first else None
         missing = sorted({*before.values()} - {before.get(one) for one in together} - {own.name if own else ""})
-        without = f" without {', '.join(missing)}" if together and missing else ""
+        without = f" without {', '.join(missing)}" if missing else ""
         raise ApplyFailed(
             f"{self._unit} was stopped and is not back: it found others, which are no quorum{without}: {why.message}",
             "Bring the missing nodes back, or bootstrap from a node that is left if they are lost, then run again. "
@@ -207,7 +211,7 @@ class MariaDBRestart:
             raise ApplyFailed(
                 f"{self._unit} was not back within {self._deadline} s: {why.message}; "
                 f"its former files could not be put back: {error.message}",
-                f"A timer tries that again, within {2 * self._deadline} s; see journalctl -u {self._unit}",
+                f"A timer tries that once more, within {2 * self._deadline} s; see journalctl -u {self._unit}",
             ) from None
 
     def _require_the_others(self, observed: ServerState) -> None:
