@@ -179,7 +179,9 @@ def still_open(
 
     Passwords are read anew each time, so earlier sightings of them say nothing.
     """
-    held_to_tls = {login.name for login in logins if login.requires_tls}
+    known = list(logins)
+    held_to_tls = {login.name for login in known if login.requires_tls}
+    names = {login.name for login in known}
     problems = (PLAINTEXT, PLAINTEXT_UNKNOWN) if is_blind else (PLAINTEXT,)
     return {
         one
@@ -187,6 +189,8 @@ def still_open(
         if not is_enforced
         and one.problem in problems
         and one.account not in held_to_tls
+        # An account that was dropped since. What is named by the client's own address was of none that was known.
+        and (one.account in names or one.account.rpartition("@")[2] == one.host)
         and one.last_seen >= not_before.isoformat()
     }
 

@@ -76,6 +76,19 @@ def test_an_earlier_sighting_counts_while_it_may_be_true(
     assert bool(found) is counts
 
 
+@pytest.mark.parametrize(("account", "counts"), [("app@%", True), ("dropped@%", False), ("stranger@10.0.0.5", True)])
+def test_an_account_that_is_gone_needs_no_protection(account: str, counts: bool) -> None:
+    """What is recorded by a client's address was of no account that was known."""
+    found = still_open(
+        [AccountSighting(account, "plaintext", "10.0.0.5", "2026-11-25")],
+        [Login("app", "%")],
+        is_blind=False,
+        is_enforced=False,
+        not_before=datetime.date(2026, 11, 18),
+    )
+    assert bool(found) is counts
+
+
 @pytest.mark.parametrize(
     ("login", "expires"),
     [
