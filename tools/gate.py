@@ -134,8 +134,8 @@ def stages(*, full: bool) -> list[Stage]:
     scenarios = [molecule("postgresql_hardening", "debian12"), molecule("galera_hardening", "debian12")]
     if full:
         scenarios += [molecule("postgresql_hardening", host) for host in OTHER_PLATFORMS]
-        others = ("host_hardening", "postgresql_transition", "galera_transition")
-        scenarios += [molecule(scenario, "debian12") for scenario in others]
+        longer_ways = ("host_hardening", "postgresql_transition", "galera_transition")
+        scenarios += [molecule(scenario, "debian12") for scenario in longer_ways]
     gate = [
         Stage("lint", 6, LINT),
         Stage(
