@@ -229,7 +229,8 @@ def on_the_controller(script: str) -> None:
 
 def bring(name: str, source: Path, target: str, mode: str) -> None:
     node(name).check_output(
-        f"install -o mysql -g mysql -m {mode} /dev/stdin {target} <<'END'\n{source.read_text(encoding='utf-8')}END"
+        f"install -o mysql -g mysql -m {mode} /dev/stdin {target} <<'END'\n"
+        f"{source.read_text(encoding='utf-8').strip()}\nEND"
     )
 
 
@@ -440,7 +441,7 @@ def connects_as_node(authority: Path, name: str) -> bool:
     for ending in ("crt", "key"):
         bring(name, folder / f"visitor.{ending}", f"/root/visitor.{ending}", "0600")
     said = node(name).run(
-        f"cd /root && sleep 2 | openssl s_client -connect {name}:{GROUP_PORT} -cert visitor.crt -key visitor.key"
+        f"cd /root && sleep 4 | openssl s_client -connect {name}:{GROUP_PORT} -cert visitor.crt -key visitor.key"
         " 2>&1 | tr -cd '[:print:]\\n'"
     )
     assert "BEGIN CERTIFICATE" in said.stdout
