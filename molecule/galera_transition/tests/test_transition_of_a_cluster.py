@@ -511,12 +511,12 @@ def key_material(name: str) -> str:
 
 
 def test_of_a_hardened_cluster_one_node_can_be_changed_alone() -> None:
-    running, settings = starts(), {"table_open_cache_instances": 4}
+    running, settings = starts(), {"back_log": 90}
     succeed({**REQUIRED, "galera_hardening_settings": settings}, "--limit", SECOND)
     now = starts()
     assert [name for name in NODES if now[name] != running[name]] == [SECOND]
-    assert sql(SECOND, "SELECT @@GLOBAL.table_open_cache_instances") == "4"
-    assert sql(FIRST, "SELECT @@GLOBAL.table_open_cache_instances") != "4"
+    assert sql(SECOND, "SELECT @@GLOBAL.back_log") == "90"
+    assert sql(FIRST, "SELECT @@GLOBAL.back_log") != "90"
     assert_nodes_talk()
 
 
@@ -528,7 +528,7 @@ def test_a_new_key_reaches_all_nodes_and_tables_move_to_it(identity: str) -> Non
         **REQUIRED,
         "galera_hardening_escrow_recipients": [identity],
         "galera_hardening_key_ids": [1, 2],
-        "galera_hardening_settings": {"table_open_cache_instances": 4},
+        "galera_hardening_settings": {"back_log": 90},
     }
     succeed(variables)
     material = key_material(FIRST)
