@@ -371,6 +371,17 @@ def test_what_is_in_a_row_is_in_clear_in_no_file(stranger: str, word: str) -> No
 
 
 @pytest.mark.parametrize("name", NODES)
+def test_rows_that_could_not_be_applied_are_removed_before_a_week_is_over(name: str) -> None:
+    host = node(name)
+    old, young, other = (f"{DATA}/{one}" for one in ("GRA_4711_1.log", "GRA_4711_2.log", "not_GRA_4711.log"))
+    host.check_output(f"touch -d '6 days ago' {old} {other} && touch {young}")
+    assert host.check_output("systemctl is-active bulwark-galera-failed-writes.timer") == "active"
+    host.check_output("systemctl start bulwark-galera-failed-writes.service")
+    assert host.check_output(f"ls -d {DATA}/*GRA_4711*").split() == [young, other]
+    host.check_output(f"rm {young} {other}")
+
+
+@pytest.mark.parametrize("name", NODES)
 def test_data_and_keys_are_for_the_server_alone(name: str) -> None:
     host = node(name)
     assert host.check_output(f"stat --format '%U %a' {DATA}") == "mysql 700"
