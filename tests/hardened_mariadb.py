@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the bulwark.database authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A hardened MariaDB server as clients and strangers meet it: what holds for one that is alone and for nodes of a cluster.
+"""A hardened MariaDB server as clients and strangers meet it: what holds for one that is alone and for a cluster's nodes.
 
 A scenario inherits from HardenedServers. It names the servers, and brings the fixture ``stranger``: the name of a host
 in the trusted network with a client, the authority's certificate as OWN_AUTHORITY, and a stock server, which is the
@@ -288,7 +288,8 @@ class HardenedServers:
     # What statements may do
 
     def test_statements_read_and_write_files_in_one_folder_only(self, name: str, stranger: str) -> None:
-        load = "CREATE TEMPORARY TABLE shop.lines (line text); LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE shop.lines"
+        load = "LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE shop.lines"
+        load = f"CREATE TEMPORARY TABLE shop.lines (line text); {load}"
         assert "ERROR 4166" in try_sql(name, load, "--local-infile=1").stderr
         assert "ERROR 1290" in try_sql(name, "SELECT 1 INTO OUTFILE '/srv/x'").stderr
         assert sql(name, "SELECT LOAD_FILE('/etc/passwd') IS NULL") == "1"

@@ -47,7 +47,7 @@ class Host:
 
 # The account is named so that Ansible sees that it is root already, and asks for no sudo.
 CONNECTION: t.Final = {
-    "ansible_connection": "containers.podman.podman",
+    "ansible_connection": "podman_pipelined",
     "ansible_python_interpreter": "/usr/bin/python3",
     "ansible_user": "root",
 }

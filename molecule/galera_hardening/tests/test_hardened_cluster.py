@@ -222,6 +222,17 @@ def test_what_nodes_log_of_a_failing_ddl_is_the_stated_residual(word: str) -> No
     assert word in node(SECOND).check_output("journalctl --quiet --output cat")
 
 
+@pytest.mark.parametrize("name", NODES)
+def test_rows_that_could_not_be_applied_are_removed_before_a_week_is_over(name: str) -> None:
+    host = node(name)
+    old, young, other = (f"{DATA}/{one}" for one in ("GRA_4711_1.log", "GRA_4711_2.log", "not_GRA_4711.log"))
+    host.check_output(f"touch -d '6 days ago' {old} {other} && touch {young}")
+    assert host.check_output("systemctl is-active bulwark-galera-failed-writes.timer") == "active"
+    host.check_output("systemctl start bulwark-galera-failed-writes.service")
+    assert host.check_output(f"ls -d {DATA}/*GRA_4711*").split() == [young, other]
+    host.check_output(f"rm {young} {other}")
+
+
 def test_the_nodes_share_their_keys_and_the_controller_has_them_sealed() -> None:
     kept = [path for path in ESCROW.rglob("*") if path.is_file()]
     assert len(kept) == 1

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the bulwark.database authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A server in no cluster, hardened with its data while somebody wrote to it. The last tests change it and harden again."""
+"""A server in no cluster that was hardened while somebody wrote to it. The last tests change it and harden it again."""
 
 from __future__ import annotations
 
@@ -153,20 +153,24 @@ def secrets_of_the_server() -> list[str]:
     ]
 
 
-BROKEN_BY_HAND = (
-    'mariadb -e "SET GLOBAL local_infile = ON, GLOBAL max_password_errors = 4294967295, GLOBAL general_log = ON"',
-    f"sed -i '/^local_infile/d' $(grep --files-with-matches --recursive ^local_infile /etc/mysql | grep bulwark)",
-    "mariadb -e \"REVOKE SELECT (id) ON shop.customers FROM reader; CREATE DATABASE test; CREATE USER root@'%' IDENTIFIED VIA unix_socket;"
-    " ALTER USER clerk@'10.89.77.%' REQUIRE NONE\"",
-    "nft flush chain inet bulwark input",
-    f"chmod 0755 {DATA} && chmod 0644 {TLS}/server.key",
-)
+BROKEN_STATEMENTS = """
+SET GLOBAL local_infile = ON, GLOBAL max_password_errors = 4294967295, GLOBAL general_log = ON;
+REVOKE SELECT (id) ON shop.customers FROM reader;
+CREATE DATABASE test;
+CREATE USER root@'%' IDENTIFIED VIA unix_socket;
+ALTER USER clerk@'10.89.77.%' REQUIRE NONE
+"""
+BROKEN_FILES = f"""
+sed -i '/^local_infile/d' /etc/mysql/mariadb.conf.d/z-bulwark.cnf
+nft flush chain inet bulwark input
+chmod 0755 {DATA} && chmod 0644 {TLS}/server.key
+"""
 
 
 def test_what_somebody_changed_by_hand_is_foreseen_mended_and_then_left_alone(stranger: str) -> None:
     host = host_of(SERVER)
-    for command in BROKEN_BY_HAND:
-        host.check_output(command)
+    sql(SERVER, BROKEN_STATEMENTS)
+    host.check_output(BROKEN_FILES)
     foreseen = harden("--check", "--diff")
     assert sql(SERVER, "SELECT @@local_infile, @@general_log") == "1\t1"
     assert host.check_output(f"stat --format %a {DATA}") == "755"
@@ -174,7 +178,7 @@ def test_what_somebody_changed_by_hand_is_foreseen_mended_and_then_left_alone(st
     assert foreseen.changed == done.changed
     assert done.changed
     assert sql(SERVER, "SELECT @@local_infile, @@general_log, @@max_password_errors <= 10") == "0\t0\t1"
-    assert host.check_output("grep --recursive --count ^local_infile /etc/mysql | grep bulwark | grep --invert :0")
+    assert host.check_output("grep ^local_infile /etc/mysql/mariadb.conf.d/z-bulwark.cnf") == "local_infile = OFF"
     assert sql(SERVER, "SELECT count(*) FROM information_schema.schemata WHERE schema_name = 'test'") == "0"
     assert sql(SERVER, "SELECT DISTINCT Host FROM mysql.user WHERE User = 'root'") == "localhost"
     assert "REQUIRE SSL" in sql(SERVER, "SHOW GRANTS FOR clerk@'10.89.77.%'")
