@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the bulwark.database authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A hardened MariaDB server as clients and strangers meet it: what holds for one that is alone and for a cluster's nodes.
+"""A hardened MariaDB server as clients and strangers meet it: what holds for one that is alone, and for nodes.
 
 A scenario inherits from HardenedServers. It names the servers, and brings the fixture ``stranger``: the name of a host
 in the trusted network with a client, the authority's certificate as OWN_AUTHORITY, and a stock server, which is the
@@ -129,12 +129,6 @@ def write_and_flush(name: str, word: str) -> None:
     )
 
 
-@pytest.fixture
-def word() -> str:
-    """Something that is nowhere else."""
-    return f"marker{secrets.token_hex(12)}"
-
-
 class HardenedServers:
     """Tests that a scenario inherits."""
 
@@ -146,6 +140,11 @@ class HardenedServers:
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         if "name" in metafunc.fixturenames:
             metafunc.parametrize("name", metafunc.cls.servers)
+
+    @pytest.fixture
+    def word(self) -> str:
+        """Something that is nowhere else."""
+        return f"marker{secrets.token_hex(12)}"
 
     @pytest.fixture
     def first(self) -> str:

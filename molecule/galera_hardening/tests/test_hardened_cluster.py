@@ -34,7 +34,6 @@ from hardened_mariadb import (
     reaches,
     sql,
     try_sql,
-    word,  # noqa: F401 - a fixture
 )
 from hardened_mariadb import host_of as node
 
@@ -75,6 +74,12 @@ def wait_until_synced(name: str) -> None:
             return
         time.sleep(0.5)
     pytest.fail(f"{name} is not Synced")
+
+
+@pytest.fixture
+def word() -> str:
+    """Something that is nowhere else."""
+    return f"marker{secrets.token_hex(12)}"
 
 
 @pytest.fixture

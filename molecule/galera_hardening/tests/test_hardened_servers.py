@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "tests")]
 pytest.register_assert_rewrite("hardened_mariadb")
 
-from hardened_mariadb import REPLICATION_BUFFERS, HardenedServers, bring_authority, word  # noqa: F401 - one is a fixture
+from hardened_mariadb import REPLICATION_BUFFERS, HardenedServers, bring_authority
 
 LAB = ROOT / "tools" / "lab.py"
 PLATFORM = os.environ.get("BULWARK_PLATFORM", "debian12")

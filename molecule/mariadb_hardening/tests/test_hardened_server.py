@@ -28,7 +28,6 @@ from hardened_mariadb import (
     host_of,
     sql,
     try_from_outside,
-    word,  # noqa: F401 - a fixture
 )
 
 SCENARIO = Path(__file__).resolve().parent.parent
