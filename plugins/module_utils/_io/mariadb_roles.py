@@ -98,9 +98,7 @@ class AccountsServer:
                 raise ApplyFailed(
                     f"statement {index + 1} of {len(statements)} failed, those before it hold: "
                     f"{_what(statement)}: {error.text}",
-                    "Declare another password"
-                    if error.number == _PASSWORD_REFUSED
-                    else "A second run does what is left",
+                    "Declare another password" if refused else "A second run does what is left",
                 ) from None
 
     def _lock(self) -> None:
