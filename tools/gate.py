@@ -131,9 +131,11 @@ def stages(*, full: bool) -> list[Stage]:
     faults = pytest(
         "faults", "-n", "2", "tests/faults", environment=FAULTS if full else {}, timeout=3600 if full else 300
     )
-    scenarios = [molecule("postgresql_hardening", "debian12"), molecule("galera_hardening", "debian12")]
+    hardening = ("postgresql_hardening", "mariadb_hardening", "galera_hardening")
+    scenarios = [molecule(scenario, "debian12") for scenario in hardening]
     if full:
-        scenarios += [molecule("postgresql_hardening", host) for host in OTHER_PLATFORMS]
+        scenarios += [molecule(scenario, "debian13") for scenario in hardening]
+        scenarios.append(molecule("postgresql_hardening", "debian-testing"))
         longer_ways = ("host_hardening", "postgresql_transition", "galera_transition", "galera_faults")
         scenarios += [molecule(scenario, "debian12") for scenario in longer_ways]
     gate = [
