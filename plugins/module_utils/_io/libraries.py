@@ -50,7 +50,7 @@ def require_cryptography() -> types.ModuleType:
     return _require(_CRYPTOGRAPHY)
 
 
-@functools.lru_cache(maxsize=None)  # it is asked for with every statement
+@functools.cache  # it is asked for with every statement
 def _require(library: _Library) -> types.ModuleType:
     wanted = ".".join(map(str, library.minimum))
     try:
