@@ -24,6 +24,8 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[3] / "tests")]
 
+pytest.register_assert_rewrite("hardened_mariadb")
+
 from hardened_mariadb import (
     DATA,
     REPLICATION_BUFFERS,
