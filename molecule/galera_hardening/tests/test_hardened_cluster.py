@@ -12,7 +12,6 @@ import dataclasses
 import json
 import os
 import re
-import secrets
 import shlex
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from hardened_mariadb import (
     address,
     bring_authority,
     files_with,
+    random_text,
     reaches,
     sql,
     try_sql,
@@ -81,7 +81,7 @@ def wait_until_synced(name: str) -> None:
 @pytest.fixture
 def word() -> str:
     """Something that is nowhere else."""
-    return f"marker{secrets.token_hex(12)}"
+    return f"marker{random_text(24)}"
 
 
 @pytest.fixture
