@@ -59,6 +59,18 @@ def test_what_a_unix_socket_does_not_show_is_set_all_the_same(server: PrivateSer
     assert not declare(server, settings=settings).plan
 
 
+def test_an_archive_command_that_the_server_does_not_show_yet_is_set_all_the_same(server: PrivateServer) -> None:
+    """While archive_mode is off, the server shows "(disabled)" instead of it."""
+    settings = {"archive_mode": "on", "archive_command": "/bin/false %p"}
+    assert len(declare(server, settings=settings).plan) == 2
+    assert not declare(server, settings=settings).plan
+    changed = declare(server, settings={**settings, "archive_command": "/bin/true %p"})
+    assert len(changed.plan) == 1
+    server.restart()
+    assert not declare(server, settings={**settings, "archive_command": "/bin/true %p"}).plan
+    assert server.psql("SHOW archive_command") == "/bin/true %p"
+
+
 def test_a_pending_value_is_live_after_a_restart(server: PrivateServer) -> None:
     declare(server, settings={"shared_buffers": "64MB"})
     server.restart()
