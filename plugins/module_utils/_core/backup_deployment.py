@@ -14,10 +14,9 @@ import posixpath
 import re
 import typing as t
 
+from .backup_job_file import FORMAT, MARIADB, POSTGRESQL
 from .backup_units import (
     ACCOUNT,
-    MARIADB,
-    POSTGRESQL,
     PROGRAM,
     UNIT_FOLDER,
     Schedule,
@@ -28,7 +27,6 @@ from .backup_units import (
 from .errors import InvalidDeclaration, MissingRequirement, RefusedForSafety
 from .plan import Change, Plan
 
-FORMAT: t.Final = 1
 HOME: t.Final = "/var/lib/bulwark"
 JOB_FOLDER: t.Final = "/etc/bulwark/backup"
 FILE: t.Final = "file"
@@ -303,7 +301,7 @@ def passages_of(job: Job) -> list[str]:
     ends = [job.store, job.state, job.incoming, job.file, PROGRAM]
     found: dict[str, None] = {}
     for end in filter(None, ends):
-        steps = posixpath.dirname(end).split("/")[1:]
+        dummy_root, *steps, dummy_name = end.split("/")
         found.update(dict.fromkeys("/" + "/".join(steps[: number + 1]) for number in range(len(steps))))
     return sorted(found)
 

@@ -12,13 +12,12 @@ import dataclasses
 import re
 import typing as t
 
+from .backup_job_file import MARIADB, POSTGRESQL
 from .errors import InvalidDeclaration
 
 ACCOUNT: t.Final = "bulwark-backup"
 PROGRAM: t.Final = "/usr/local/lib/bulwark/bulwark-backup.pyz"
 PYTHON: t.Final = "/usr/bin/python3"
-POSTGRESQL: t.Final = "postgresql"
-MARIADB: t.Final = "mariadb"
 UNIT_FOLDER: t.Final = "/etc/systemd/system"
 
 _HEADER: t.Final = "# Managed by bulwark.database (backup_job): the next run undoes changes made here by hand.\n"
@@ -70,7 +69,14 @@ _LOW_PRIORITY: t.Final = (
     ("IOSchedulingClass", "best-effort"),
     ("IOSchedulingPriority", "7"),
 )
-_READS_EVERY_FILE: t.Final = "CAP_DAC_READ_SEARCH"
+# mariadb-backup copies a data directory that is another account's alone. It asks access(2) first, which takes the
+# capabilities of every account but root for nothing, unless the secure bit says otherwise.
+_READS_EVERY_FILE: t.Final = (
+    ("CapabilityBoundingSet", "CAP_DAC_READ_SEARCH"),
+    ("AmbientCapabilities", "CAP_DAC_READ_SEARCH"),
+    ("SecureBits", "no-setuid-fixup"),
+)
+_NO_CAPABILITIES: t.Final = (("CapabilityBoundingSet", ""), ("AmbientCapabilities", ""))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,14 +155,13 @@ def render_archiving_drop_in(incoming: str) -> str:
 
 
 def _full_service(job: UnitJob) -> str:
-    capability = _READS_EVERY_FILE if job.engine == MARIADB else ""
     return _service(
         job,
         description=f"Encrypted full backup {job.name} ({job.engine})",
         command=job.command("full"),
         seconds=job.deadline_seconds + _GRACE_SECONDS,
         writable=[job.store, job.state, *([job.incoming] if job.incoming else [])],
-        capability=capability,
+        capabilities=_READS_EVERY_FILE if job.engine == MARIADB else _NO_CAPABILITIES,
     )
 
 
@@ -190,7 +195,7 @@ def _service(
     command: str,
     seconds: int,
     writable: t.Sequence[str],
-    capability: str = "",
+    capabilities: t.Sequence[tuple[str, str]] = _NO_CAPABILITIES,
     is_frequent: bool = False,
 ) -> str:
     service = [
@@ -201,8 +206,7 @@ def _service(
         ("TimeoutStartSec", str(seconds)),
         *_LOW_PRIORITY,
         *_SANDBOX,
-        ("CapabilityBoundingSet", capability),
-        ("AmbientCapabilities", capability),
+        *capabilities,
         *(("ReadWritePaths", path) for path in writable),
         # What comes by each minute would fill the journal with systemd's own "Starting" and "Finished"; failures are said.
         *([("SyslogLevel", "notice"), ("LogLevelMax", "notice")] if is_frequent else []),

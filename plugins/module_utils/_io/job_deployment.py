@@ -35,7 +35,8 @@ from .._core.backup_deployment import (
     job_file,
     passages_of,
 )
-from .._core.backup_units import ACCOUNT, POSTGRESQL, PYTHON, UNIT_FOLDER, Schedule
+from .._core.backup_job_file import POSTGRESQL
+from .._core.backup_units import ACCOUNT, PYTHON, UNIT_FOLDER, Schedule
 from .._core.errors import ApplyFailed, ObservationFailed
 from .._core.plan import Change, Plan
 from .._core.sandbox import is_read_only, parse_mounts

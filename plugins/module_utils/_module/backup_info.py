@@ -4,34 +4,36 @@
 
 # This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
 
-"""What backup_info returns: what the job's own program says of its store, and what systemd says of its units."""
+"""What backup_info returns: what a job's store and history say, and what systemd says of its units."""
 
 from __future__ import annotations
 
-import json
+import os
 import typing as t
 
 from .._core.backup_deployment import check_name, job_file
-from .._core.backup_units import ACCOUNT, PROGRAM, PYTHON
-from .._core.errors import MissingRequirement, ObservationFailed
-from .._io.commands import run_command
+from .._core.backup_job_file import BackupJob, parse_job
+from .._core.backup_status import describe
+from .._core.errors import MissingRequirement
+from .._io.backup_log import waiting
+from .._io.backup_store import Store, is_locked
 from .._io.files import read_file
 from .._io.units import require_booted, unit_properties
+from .._job.state import read_history
 
-_STATUS_SECONDS: t.Final = 120
 _BUSY: t.Final = ("active", "activating", "reloading")
 
 
 def gather(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     require_booted()
     name = check_name(options["name"])
-    document = _document(job_file(name))
+    job = _read_job(job_file(name))
     unit = f"bulwark-backup-{name}"
-    service = unit_properties(f"{unit}.service", "ActiveState", "Result")
+    service = unit_properties(f"{unit}.service", "ActiveState")
     timer = unit_properties(f"{unit}.timer", "ActiveState", "UnitFileState", "NextElapseUSecRealtime")
     return {
-        "backup": _status(job_file(name)),
-        "store": document["store"],
+        "backup": _status(job),
+        "store": job.store,
         "running": service["ActiveState"] in _BUSY,
         "failed": service["ActiveState"] == "failed",
         "timer_enabled": timer["UnitFileState"] == "enabled" and timer["ActiveState"] == "active",
@@ -39,24 +41,23 @@ def gather(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     }
 
 
-def _document(path: str) -> dict[str, t.Any]:
+def _read_job(path: str) -> BackupJob:
     content = read_file(path)
     if content is None:
         raise MissingRequirement(f"there is no backup job {path}", "Deploy it with backup_job, or correct the name")
-    try:
-        return t.cast("dict[str, t.Any]", json.loads(content.data))
-    except ValueError as error:
-        raise ObservationFailed(f"{path} is not what backup_job wrote: {error}", "Deploy the job again") from None
+    return parse_job(content.data.decode("utf-8", "replace"), where=path)
 
 
-def _status(path: str) -> dict[str, t.Any]:
-    """As the job's own account, which is who may read the store."""
-    done = run_command(
-        ["runuser", "-u", ACCOUNT, "--", PYTHON, "-I", PROGRAM, "status", "--job", path], timeout=_STATUS_SECONDS
+def _status(job: BackupJob) -> dict[str, t.Any]:
+    """Of the store as it is now, in the words of the program's own ``status``."""
+    contents = Store(job.store).look()
+    return describe(
+        job=job.name,
+        engine=job.engine,
+        recipients=job.recipients,
+        manifests=contents.manifests,
+        sidecars=contents.sidecars,
+        waiting=len(waiting(job)),
+        history=read_history(job),
+        running=is_locked(os.path.join(job.state, "lock")),
     )
-    if not done.succeeded:
-        raise ObservationFailed(f"the state of the job can't be read: {done.complaint}", "Run the module as root")
-    try:
-        return t.cast("dict[str, t.Any]", json.loads(done.output))
-    except ValueError:
-        raise ObservationFailed("the program's state is no JSON", "Deploy the job again") from None

@@ -24,12 +24,14 @@ from .._core.backup_deployment import (
     plan_absent,
     plan_present,
 )
-from .._core.backup_units import MARIADB, POSTGRESQL, PROGRAM, PYTHON, Schedule
+from .._core.backup_job_file import MARIADB, POSTGRESQL
+from .._core.backup_units import PROGRAM, PYTHON, Schedule
 from .._core.errors import InvalidDeclaration
 from .._core.plan import Change, Plan
 from .._io.backup_program import build_program
 from .._io.job_deployment import apply_plan, observe_job, observe_leftovers
 from .._io.units import require_booted
+from .._job import command_line  # noqa: F401 (what the program is made of; Ansible sends what is imported)
 
 _LIMITS: t.Final = ("keep_days", "compression_level", "deadline_seconds", "minimum_free_percent", "smallest_share")
 _NEEDED: t.Final = {

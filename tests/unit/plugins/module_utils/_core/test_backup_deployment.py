@@ -28,7 +28,12 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.backup_depl
     plan_absent,
     plan_present,
 )
-from ansible_collections.bulwark.database.plugins.module_utils._core.backup_units import MARIADB, POSTGRESQL, Schedule
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_job_file import (
+    MARIADB,
+    POSTGRESQL,
+    parse_job,
+)
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_units import Schedule
 from ansible_collections.bulwark.database.plugins.module_utils._core.errors import (
     BulwarkError,
     InvalidDeclaration,
@@ -38,6 +43,10 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.errors impo
 from ansible_collections.bulwark.database.plugins.module_utils._core.plan import Plan
 
 PROGRAM = b"a program"
+KEYS = (
+    "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+    "age1zevnhzpn4m4gpcmps2nlshz6775hq8rj2ldvujg9a000c4r2vs6shn5l2l",
+)
 DATA = "/var/lib/postgresql/15/main"
 SERVER = Server(
     POSTGRESQL,
@@ -53,7 +62,7 @@ JOB = Job(
     store="/var/backups/bulwark/main",
     state="/var/lib/bulwark/backup/main",
     incoming="/var/lib/bulwark/incoming/main",
-    recipients=("age1a", "age1b"),
+    recipients=KEYS,
     limits=Limits(),
     schedule=Schedule(),
 )
@@ -103,7 +112,7 @@ def test_the_account_comes_before_what_it_owns_and_the_timers_last() -> None:
 def test_the_file_of_the_job_says_what_the_program_needs() -> None:
     document = json.loads(deployed().items[JOB.file].data)
     assert document["format"] == 1
-    assert document["recipients"] == ["age1a", "age1b"]
+    assert document["recipients"] == list(KEYS)
     assert document["server"] == {
         "socket": "/run/postgresql",
         "port": 5432,
@@ -119,6 +128,14 @@ def test_the_file_of_the_job_says_what_the_program_needs() -> None:
         "defaults_file": "/etc/my.cnf",
         "datadir": "/var/lib/mysql",
     }
+
+
+@pytest.mark.parametrize("job", [JOB, OF_MARIADB], ids=["postgresql", "mariadb"])
+def test_the_program_reads_what_was_written(job: Job) -> None:
+    read = parse_job(deployed(job).items[job.file].data.decode())
+    assert (read.name, read.engine, read.store, read.state) == (job.name, job.server.engine, job.store, job.state)
+    assert (read.incoming, read.recipients) == (job.incoming, KEYS)
+    assert {name: getattr(read, name) for name in dataclasses.asdict(job.limits)} == dataclasses.asdict(job.limits)
 
 
 def test_folders_are_open_to_nobody_who_does_not_need_them() -> None:

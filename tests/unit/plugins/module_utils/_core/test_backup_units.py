@@ -9,9 +9,8 @@ import re
 
 import pytest
 
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_job_file import MARIADB, POSTGRESQL
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_units import (
-    MARIADB,
-    POSTGRESQL,
     Schedule,
     UnitJob,
     render_units,
@@ -94,6 +93,8 @@ def test_only_the_full_backup_of_mariadb_may_read_every_file() -> None:
     service = render_units(OF_MARIADB)["bulwark-backup-main.service"]
     assert values(service, "CapabilityBoundingSet") == ["CAP_DAC_READ_SEARCH"]
     assert values(service, "AmbientCapabilities") == ["CAP_DAC_READ_SEARCH"]
+    assert values(service, "SecureBits") == ["no-setuid-fixup"]
+    assert values(render_units(JOB)["bulwark-backup-main.service"], "SecureBits") == []
     assert values(service, "ReadWritePaths") == ["/srv/store", "/srv/state"]
 
 
