@@ -29,7 +29,8 @@ def check_recipient(text: str, *, where: str) -> str:
     """The key as it is. Raises InvalidDeclaration that names the place, and never the text where it may be a secret."""
     if text.upper().startswith("AGE-SECRET-KEY-"):
         raise InvalidDeclaration(
-            f"{where} is a secret key of age", "Give its public key (age-keygen -y), and take the secret one off this host"
+            f"{where} is a secret key of age",
+            "Give its public key (age-keygen -y), and take the secret one off this host",
         )
     complaint = _complaint(text)
     if complaint:
@@ -43,12 +44,15 @@ def check_recipients(recipients: t.Sequence[str], escrow_recipients: t.Sequence[
     :param escrow_recipients: keys held offline; without one, the loss of a single place loses every backup.
     """
     keys = [check_recipient(key, where=f"recipients[{number}]") for number, key in enumerate(recipients)]
-    escrow = [check_recipient(key, where=f"escrow_recipients[{number}]") for number, key in enumerate(escrow_recipients)]
+    escrow = [
+        check_recipient(key, where=f"escrow_recipients[{number}]") for number, key in enumerate(escrow_recipients)
+    ]
     if not keys:
         raise InvalidDeclaration("recipients names nobody", "Name a public key of those who restore")
     if not escrow:
         raise InvalidDeclaration(
-            "escrow_recipients names nobody", "Name a public key whose secret one is held offline, in a safe for example"
+            "escrow_recipients names nobody",
+            "Name a public key whose secret one is held offline, in a safe for example",
         )
     both = sorted(set(keys) & set(escrow))
     if both:

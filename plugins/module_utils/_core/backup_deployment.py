@@ -104,7 +104,7 @@ class Limits:
                 raise InvalidDeclaration(f"{name} is {getattr(self, name)}", "1 is the least")
         if self.compression_level not in _COMPRESSION_LEVELS:
             raise InvalidDeclaration(f"compression_level is {self.compression_level}", "zstd has 1 to 19")
-        if not 0 <= self.minimum_free_percent < 100:  # noqa: PLR2004 (per cent)
+        if not 0 <= self.minimum_free_percent < 100:
             raise InvalidDeclaration(f"minimum_free_percent is {self.minimum_free_percent}", "It is from 0 to 99")
         if not 0 <= self.smallest_share < 1:
             raise InvalidDeclaration(f"smallest_share is {self.smallest_share}", "It is a share, from 0 to below 1")
@@ -319,7 +319,10 @@ def files_of(job: Job, program: bytes) -> list[Item]:
         drop_in = render_archiving_drop_in(job.incoming)
         files.append(Item(FILE, drop_in_file(job.name, job.server.unit), "root", "root", 0o644, drop_in.encode()))
     units = job.units.items()
-    return [*files, *(Item(FILE, f"{UNIT_FOLDER}/{name}", "root", "root", 0o644, text.encode()) for name, text in units)]
+    return [
+        *files,
+        *(Item(FILE, f"{UNIT_FOLDER}/{name}", "root", "root", 0o644, text.encode()) for name, text in units),
+    ]
 
 
 def refuse_what_cannot_work(job: Job, host: Host) -> None:
@@ -331,14 +334,15 @@ def refuse_what_cannot_work(job: Job, host: Host) -> None:
             f"the program {program} is not there", f"Install Debian's {package}" if package else "Install it"
         )
     if host.server_account is None:
-        raise InvalidDeclaration(f"the data directory {job.server.data_directory} does not exist", "Correct data_directory")
+        raise InvalidDeclaration(
+            f"the data directory {job.server.data_directory} does not exist", "Correct data_directory"
+        )
     if host.calendar_complaint:
         raise InvalidDeclaration(f"systemd does not take the schedule: {host.calendar_complaint}", "Correct time_zone")
     if host.tablespaces:
         raise RefusedForSafety(
             f"the server has a tablespace outside its data directory, {host.tablespaces[0]}",
-            "pg_basebackup can't stream tablespaces: move what is in it back (ALTER TABLE ... SET TABLESPACE pg_default), "
-            "or back up this server by another engine",
+            "pg_basebackup can't stream tablespaces: move its tables (ALTER TABLE ... SET TABLESPACE pg_default)",
         )
     _refuse_entangled(job, host)
     _refuse_strange(job, host)
@@ -372,7 +376,9 @@ def _refuse_strange(job: Job, host: Host) -> None:
     for path, kind in wanted.items():
         found = host.items.get(path)
         if found and found.kind != kind:
-            raise RefusedForSafety(f"{path} is a {found.kind}, a {kind} is needed", "Move it away, or name another path")
+            raise RefusedForSafety(
+                f"{path} is a {found.kind}, a {kind} is needed", "Move it away, or name another path"
+            )
     for path in passages_of(job):
         found = host.items.get(path)
         if found and not found.mode & _SEARCH_BY_OTHERS and not path.startswith(_OUR_ROOTS):

@@ -108,7 +108,7 @@ class Schedule:
     @property
     def calendar(self) -> str:
         """As in OnCalendar=."""
-        time = self.at if self.at.count(":") == 2 else f"{self.at}:00"  # noqa: PLR2004 (hours, minutes, seconds)
+        time = self.at if self.at.count(":") == 2 else f"{self.at}:00"
         return f"*-*-* {time} {self.time_zone}"
 
 
@@ -208,7 +208,7 @@ def _service(
         *_SANDBOX,
         *capabilities,
         *(("ReadWritePaths", path) for path in writable),
-        # What comes by each minute would fill the journal with systemd's own "Starting" and "Finished"; failures are said.
+        # What comes by each minute would fill the journal with "Starting" and "Finished"; failures are said.
         *([("SyslogLevel", "notice"), ("LogLevelMax", "notice")] if is_frequent else []),
     ]
     return f"{_HEADER}{_section('Unit', _unit(job, description))}\n{_section('Service', service)}"

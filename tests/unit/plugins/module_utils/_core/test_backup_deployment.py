@@ -217,14 +217,22 @@ def test_an_absent_job_loses_units_and_files_and_keeps_its_backups() -> None:
 
 REFUSED: list[tuple[dict[str, t.Any], type[BulwarkError], str]] = [
     ({"missing_programs": ("age",)}, MissingRequirement, "the program age is not there. Install Debian's age"),
-    ({"missing_programs": ("/usr/lib/postgresql/15/bin/psql",)}, MissingRequirement, "Install Debian's postgresql-client"),
+    (
+        {"missing_programs": ("/usr/lib/postgresql/15/bin/psql",)},
+        MissingRequirement,
+        "Install Debian's postgresql-client",
+    ),
     ({"server_account": None}, InvalidDeclaration, "does not exist"),
     ({"calendar_complaint": "no such zone"}, InvalidDeclaration, "no such zone"),
     ({"tablespaces": ("/srv/fast",)}, RefusedForSafety, "tablespace .* /srv/fast"),
     ({"real_paths": {JOB.store: f"{DATA}/backup"}}, RefusedForSafety, "one within the other"),
     ({"real_paths": {DATA: f"{JOB.store}/data"}}, RefusedForSafety, "one within the other"),
     ({"real_paths": {JOB.incoming: DATA}}, RefusedForSafety, "one within the other"),
-    ({"items": {JOB.store: Item("symbolic link", JOB.store, "root", "root", 0o777)}}, RefusedForSafety, "symbolic link"),
+    (
+        {"items": {JOB.store: Item("symbolic link", JOB.store, "root", "root", 0o777)}},
+        RefusedForSafety,
+        "symbolic link",
+    ),
     ({"items": {JOB.file: Item(FOLDER, JOB.file, "root", "root", 0o755)}}, RefusedForSafety, "is a folder, a file is"),
     ({"items": {"/var": Item(FOLDER, "/var", "root", "root", 0o750)}}, RefusedForSafety, "can't pass through /var"),
     ({"items": {"/var": Item(FILE, "/var", "root", "root", 0o755)}}, RefusedForSafety, "a folder is needed"),

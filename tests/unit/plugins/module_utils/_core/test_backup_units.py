@@ -85,7 +85,11 @@ def test_every_service_is_confined_and_tells_of_its_failure() -> None:
 
 def test_a_service_writes_to_the_folders_of_the_job_alone() -> None:
     units = render_units(JOB)
-    assert values(units["bulwark-backup-main.service"], "ReadWritePaths") == ["/srv/store", "/srv/state", "/srv/incoming"]
+    assert values(units["bulwark-backup-main.service"], "ReadWritePaths") == [
+        "/srv/store",
+        "/srv/state",
+        "/srv/incoming",
+    ]
     assert values(units["bulwark-backup-main-heartbeat.service"], "ReadWritePaths") == []
 
 
