@@ -131,7 +131,8 @@ def stages(*, full: bool) -> list[Stage]:
     faults = pytest(
         "faults", "-n", "2", "tests/faults", environment=FAULTS if full else {}, timeout=3600 if full else 300
     )
-    scenarios = [molecule("postgresql_hardening", "debian12"), molecule("galera_hardening", "debian12")]
+    names = ("postgresql_hardening", "galera_hardening", "encrypted_backup")
+    scenarios = [molecule(name, "debian12") for name in names]
     if full:
         scenarios += [molecule("postgresql_hardening", host) for host in OTHER_PLATFORMS]
         scenarios += [molecule("host_hardening", "debian12"), molecule("postgresql_transition", "debian12")]
