@@ -31,8 +31,10 @@ MARGIN_SECONDS: t.Final = 1
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """Any moment from ``start`` to ``end`` (seconds since the epoch). Where both are the same there is no log beyond the
-    full backup, and the state at its own end is what can be had."""
+    """Any moment from ``start`` to ``end`` (seconds since the epoch).
+
+    Where both are the same there is no log beyond the full backup, and the state at its own end is what can be had.
+    """
 
     start: int
     end: int
@@ -96,7 +98,8 @@ def gaps(manifests: t.Iterable[Manifest], sidecars: t.Iterable[Sidecar]) -> list
         if manifest.engine != "postgresql":
             continue
         for gap in _gaps_after(manifest, log):
-            found.setdefault(gap.first, gap)
+            if gap.last not in found or gap.count > found[gap.last].count:  # one of several sets sees it as the longest
+                found[gap.last] = gap
     return [found[name] for name in sorted(found)]
 
 

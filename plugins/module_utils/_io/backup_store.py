@@ -4,7 +4,7 @@
 
 # This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
 
-"""The store on a local file system: what is finished was written, flushed, renamed and read back; all else is no backup."""
+"""The store on a local file system: what was written, flushed and renamed is there; all else is no backup."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import shutil
 import time
@@ -64,7 +65,7 @@ def prune(job: BackupJob, say: Say, *, verified: str) -> Done:
     store = Store(job.store)
     contents = store.look()
     plan = plan_pruning(
-        contents.manifests, contents.sidecars, verified=verified, now=int(time.time()), keep_days=job.keep_days
+        contents.manifests, contents.sidecars, verified=verified, now=math.ceil(time.time()), keep_days=job.keep_days
     )
     if plan.reason:
         raise RefusedForSafety(f"nothing was pruned: {plan.reason}", "Make a full backup")
