@@ -44,7 +44,7 @@ def site(stopped_mariadb: PrivateMariaDB, short_directory: Path) -> t.Iterator[B
 
 def test_the_state_of_a_set_is_restored_by_restore_txt_alone(site: BackupSite) -> None:
     server = t.cast("PrivateMariaDB", site.server)
-    server.sql(f"INSERT INTO d.`it's` SELECT seq, '{MARKER}' FROM seq_1_to_5000")
+    server.sql(f"USE d; INSERT INTO `it's` SELECT seq, '{MARKER}' FROM seq_1_to_5000")
     site.run("full")
     server.sql("INSERT INTO d.`it's` VALUES (0, 'later')")
     site.run("verify", "--deep")
@@ -75,7 +75,7 @@ def ask(data: Path, sql: str) -> str:
 
 def shut_down(data: Path) -> None:
     subprocess.run(
-        ["mariadb-admin", "--no-defaults", f"--socket={data}/restore.sock", "shutdown"],
+        ["mariadb", "--no-defaults", f"--socket={data}/restore.sock", "-e", "SHUTDOWN"],
         check=False, capture_output=True,
     )  # fmt: skip
 

@@ -220,8 +220,8 @@ shows all of them; a folder that ends in .partial is none.
 
 ## 7 Put it to use
 
-Stop that server by: mariadb-admin --no-defaults --socket="$DATA/restore.sock" shutdown. Give the folder to the
-server as its data directory. On a Galera cluster the other nodes take a full copy (SST) of this one; its position in
+Stop that server by mariadb --no-defaults --socket="$DATA/restore.sock" -e SHUTDOWN, and give the folder to the server
+as its data directory. On a Galera cluster the other nodes take a full copy (SST) of this one; its position in
 the cluster is in $DATA/xtrabackup_galera_info, and it is started by galera_new_cluster. Make a full backup at once.
 """
 

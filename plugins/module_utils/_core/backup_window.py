@@ -16,6 +16,7 @@ from .backup_manifest import Manifest, Sidecar
 from .backup_moments import parse_moment
 from .backup_segments import (
     DEFAULT_SEGMENT_BYTES,
+    SEGMENT_SIZES,
     Segment,
     history_timeline,
     is_segment,
@@ -68,7 +69,7 @@ class Log:
 def read_log(sidecars: t.Iterable[Sidecar]) -> Log:
     sidecars = list(sidecars)
     sizes = {sidecar.plain_bytes for sidecar in sidecars if is_segment(sidecar.name)}
-    segment_bytes = max(sizes) if sizes else DEFAULT_SEGMENT_BYTES
+    segment_bytes = max(sizes & SEGMENT_SIZES, default=DEFAULT_SEGMENT_BYTES)
     closed: dict[Segment, int] = {}
     histories: dict[int, tuple[tuple[int, int], ...]] = {}
     for sidecar in sidecars:

@@ -154,7 +154,7 @@ def collect(job: BackupJob) -> tuple[int, int]:
     store = Store(job.store)
     count = size = 0
     failures: list[BulwarkError] = []
-    store.remove_orphans()
+    store.remove_parts()
     _remove_parts(job)
     for name in waiting(job):
         try:

@@ -65,7 +65,12 @@ def prune(job: BackupJob, say: Say, *, verified: str) -> Done:
     store = Store(job.store)
     contents = store.look()
     plan = plan_pruning(
-        contents.manifests, contents.sidecars, verified=verified, now=math.ceil(time.time()), keep_days=job.keep_days
+        contents.manifests,
+        contents.sidecars,
+        verified=verified,
+        now=math.ceil(time.time()),
+        keep_days=job.keep_days,
+        orphans=store.orphans(),
     )
     if plan.reason:
         raise RefusedForSafety(f"nothing was pruned: {plan.reason}", "Make a full backup")

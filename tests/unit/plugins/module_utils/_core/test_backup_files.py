@@ -27,6 +27,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.backup_job_
     refuse_too_few_senders,
 )
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_manifest import (
+    Contents,
     parse_manifest,
     parse_sidecar,
     render_manifest,
@@ -223,7 +224,7 @@ def test_collecting_every_minute_does_not_crowd_out_the_full_backups() -> None:
 def test_an_error_stands_until_a_success_of_the_same_command() -> None:
     def error_after(*runs: Run) -> str | None:
         found = describe(
-            job="main", engine="postgresql", recipients=KEYS, manifests=[], sidecars=[], waiting=0, history=runs,
+            job="main", engine="postgresql", recipients=KEYS, contents=Contents((), (), ()), waiting=0, history=runs,
             running=False,
         )  # fmt: skip
         return t.cast("str | None", found["last_error"])
