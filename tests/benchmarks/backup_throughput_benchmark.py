@@ -53,6 +53,7 @@ def bare(site: BackupSite, server: PrivateServer) -> float:
         check=True, cwd="/", stderr=subprocess.DEVNULL,
     )  # fmt: skip
     seconds = time.monotonic() - started
+    print(f"bare: {seconds:.1f} s, {target.stat().st_size / 2**20:.0f} MiB sealed", file=sys.stderr)
     target.unlink()
     return seconds
 
@@ -61,7 +62,7 @@ def ours(site: BackupSite) -> tuple[float, float]:
     """Seconds, and the peak of our process's resident memory in megabytes."""
     shutil.rmtree(site.store, ignore_errors=True)
     started = time.monotonic()
-    process = subprocess.Popen(site.command("full"), cwd="/", stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(site.command("full"), cwd="/", stdout=sys.stderr)
     peak = 0.0
     while process.poll() is None:
         peak = max(peak, peak_megabytes(process.pid))

@@ -156,6 +156,16 @@ def test_a_set_or_a_segment_that_vanished_as_a_whole_is_missed(site: BackupSite)
     assert f"{last} is not there any more" in site.refused("verify")
 
 
+def test_a_segment_that_lost_its_description_is_said_and_not_thrown_away(site: BackupSite) -> None:
+    name = filled(site)[-1]
+    (site.store / "log" / f"{name}.json").unlink()
+    site.run("collect")
+    site.run("prune")
+    assert (site.store / "log" / f"{name}.zst.age").exists()
+    assert f"{name}.zst.age has no description beside it" in site.refused("verify")
+    assert len(site.status()["damaged"]) == 1
+
+
 def test_a_run_killed_at_any_moment_leaves_nothing_that_looks_complete(site: BackupSite) -> None:
     started = time.monotonic()
     site.run("full")
