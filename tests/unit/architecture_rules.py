@@ -4,7 +4,7 @@
 
     modules -> _module -> _io -> _core, _dialects        _controls -> _core
                _module -> _controls, _dialects           _dialects -> _core
-    _job -> _io -> _core, _dialects: a program for hosts, which a module only carries there; _module may import it for that
+    _job -> _io -> _core, _dialects: a program for hosts, which a module carries there (so _module may import it)
 
 On the controller alone: plugin_utils/_report, pure too; _report_io, which reads and writes files; _action, which drives
 the modules' runner; and the plugins (filter, action ...) that use them.
@@ -43,7 +43,7 @@ PURE_LIBRARIES = frozenset(
         *("__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib", "copy", "dataclasses"),
         *("datetime", "decimal", "difflib", "enum", "fnmatch", "fractions", "functools", "hashlib", "heapq", "hmac"),
         *("html", "ipaddress", "itertools", "json", "math", "numbers", "operator", "re", "shlex", "stat", "string"),
-        *("posixpath", "stringprep", "struct", "textwrap", "types", "typing", "unicodedata"),
+        *("posixpath", "statistics", "stringprep", "struct", "textwrap", "types", "typing", "unicodedata"),
     }
 )
 WORLDLY_CALLS = frozenset({"open", "exec", "eval", "print", "input", "compile", "__import__", "breakpoint"})

@@ -4,7 +4,7 @@
 
 # This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
 
-"""The file that describes a backup job: read strictly, because a job that half understands its file loses data. Pure."""
+"""The file that describes a backup job: read strictly, because half understood is data lost. Pure."""
 
 from __future__ import annotations
 

@@ -85,6 +85,15 @@ class Sidecar:
     switches: tuple[tuple[int, str], ...] = ()
 
 
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """What a store holds. ``damaged`` has a line for each thing that is not what it should be."""
+
+    manifests: tuple[Manifest, ...]
+    sidecars: tuple[Sidecar, ...]
+    damaged: tuple[str, ...]
+
+
 def render_manifest(manifest: Manifest) -> str:
     return _sealed_text({"format": FORMAT, **dataclasses.asdict(manifest)})
 

@@ -24,15 +24,16 @@ CHECK_LINE: t.Final = "SHA-256 of the lines above: "
 _POSTGRESQL: t.Final = """\
 # How to restore the PostgreSQL backups of the job {name}
 
-All you need is this folder (or a copy of it), the identity (secret key) of one of the recipients in recipients.txt, and a host with
-age, zstd, GNU tar and PostgreSQL of the version that "server_version" in the set's manifest.json names. Nothing of
-bulwark.database is needed. Work as the account of the server, usually postgres, which has to be able to read this folder and
-the identity. The commands of one restore belong into one shell (sh), one section after the other.
+All you need is this folder (or a copy of it), the identity (secret key) of one of the recipients in
+recipients.txt, and a host with age, zstd, GNU tar and PostgreSQL of the version that "server_version" in the
+set's manifest.json names. Nothing of bulwark.database is needed. Work as the account of the server, usually
+postgres, which has to be able to read this folder and the identity. The commands of one restore belong into one
+shell (sh), one section after the other.
 
 ## 1 Values
 
-STORE is this folder. IDENTITY is the file with the secret key. DATA is a new, empty folder with room for the whole server.
-BINARIES is where pg_ctl and postgres are.
+STORE is this folder. IDENTITY is the file with the secret key. DATA is a new, empty folder with room for the
+whole server. BINARIES is where pg_ctl and postgres are.
 
     STORE={store}
     IDENTITY='/path/to/identity.txt'
@@ -40,21 +41,23 @@ BINARIES is where pg_ctl and postgres are.
     BINARIES={binaries}
     export STORE IDENTITY
 
-For a moment in time only: the moment, in UTC and in this form. Leave it empty for the latest state.
+For a moment in time only: the moment, in UTC and in this form: 2026-11-25T10:30:00Z. Leave it empty for
+the latest state.
 
     MOMENT=''
 
 ## 2 The set
 
-The newest set for the latest state; for a moment the newest one that was complete by then. ls "$STORE/full" shows all of them;
-a folder that ends in .partial is none.
+The newest set for the latest state; for a moment the newest one that was complete by then. ls "$STORE/full"
+shows all of them; a folder that ends in .partial is none.
 
     SET=''
     for set in $(ls "$STORE/full" | grep 'Z$'); do
       from=$(sed -n 's/^ "consistent_from": "\\(.*\\)",$/\\1/p' "$STORE/full/$set/manifest.json")
-      if [ -z "$MOMENT" ] || expr "$from" '<=' "$MOMENT" >/dev/null; then SET=$set; fi
+      if [ -z "$MOMENT" ] || expr "${{from%Z}}" '<=' "${{MOMENT%Z}}" > /dev/null; then SET=$set; fi
     done
-    test -n "$SET" && echo "set: $SET"
+    test -n "$SET"
+    echo "set: $SET"
 
 ## 3 Is everything as it was written?
 
@@ -85,28 +88,34 @@ If pg_verifybackup is installed, it compares every file with the server's own li
 
 ## 5 Recover
 
-The server gets settings for the recovery alone; those of the source stay beside them. A segment that is there and can't be
-opened stops the recovery, one that is not there ends it.
+The server gets settings for the recovery alone; those of the source stay beside them. A segment that is there
+and can't be opened stops the recovery, one that is not there ends it.
 
     if [ -e postgresql.auto.conf ]; then mv postgresql.auto.conf postgresql.auto.conf.source; fi
     printf '%s\\n' 'local all all peer' > restore_hba.conf
     : > restore_ident.conf
-    printf '%s\\n' "listen_addresses = ''" "unix_socket_directories = '.'" "port = 5432" "hba_file = 'restore_hba.conf'" \\
-      "ident_file = 'restore_ident.conf'" 'archive_mode = off' 'hot_standby = off' 'recovery_target_timeline = latest' \\
-      "recovery_target_action = promote" 'max_prepared_transactions = 1000' 'logging_collector = off' > restore.conf
+    printf '%s\\n' "listen_addresses = ''" "unix_socket_directories = '.'" 'port = 5432' \\
+      "hba_file = 'restore_hba.conf'" "ident_file = 'restore_ident.conf'" 'archive_mode = off' 'hot_standby = off' \\
+      'recovery_target_timeline = latest' 'recovery_target_action = promote' 'max_prepared_transactions = 1000' \\
+      'logging_collector = off' > restore.conf
     FETCH='test -e "$STORE/log/%f.zst.age" || exit 1; rm -f "%p.zst"'
     FETCH="$FETCH; age --decrypt --identity \\"\\$IDENTITY\\" --output \\"%p.zst\\" \\"\\$STORE/log/%f.zst.age\\""
     FETCH="$FETCH && zstd --decompress --quiet --force --rm -o \\"%p\\" \\"%p.zst\\" || exit 255"
     printf "restore_command = '%s'\\n" "$FETCH" >> restore.conf
-    if [ -n "$MOMENT" ]; then printf "recovery_target_time = '%s'\\n" "$MOMENT" >> restore.conf; fi
+    if [ -n "$MOMENT" ]; then printf "recovery_target_time = '%s'\\n" "${{MOMENT%Z}}+00" >> restore.conf; fi
     touch recovery.signal
     recover() {{
       "$BINARIES/pg_ctl" start --pgdata="$DATA" --log="$DATA/restore.log" --wait --timeout=86400 \\
-        --options='-c config_file=restore.conf' > /dev/null
+        --options='-c config_file=restore.conf' > /dev/null || return 1
+      while "$BINARIES/pg_ctl" status --pgdata="$DATA" > /dev/null; do
+        if "$BINARIES/pg_isready" --quiet -h "$DATA" -p 5432; then return 0; fi
+        sleep 1
+      done
+      return 1
     }}
 
-If nothing was committed after the moment in what is stored, the server says that the target was not reached. The state at the
-moment is the latest state then.
+If nothing was committed after the moment in what is stored, the server says that the target was not reached.
+The state at the moment is the latest state then.
 
     if ! recover; then
       test -n "$MOMENT"
@@ -118,57 +127,64 @@ moment is the latest state then.
 
 ## 6 Was all of the log read?
 
-For the latest state (and in the case just described) the last segment that was read has to be the newest one that is stored,
-or the set itself is newer than all of them. It fails if there is a gap: then the state is that of before the gap.
+For the latest state (and in the case just described) the last segment that was read has to be the newest one
+that is stored, or the set itself is newer than all of them. It fails if there is a gap: then the state is that
+of before the gap.
 
     LAST=$(sed -n 's/.*restored log file "\\([0-9A-F]\\{{24\\}}\\)" from archive.*/\\1/p' restore.log | tail -n 1)
     NEWEST=$(ls "$STORE/log" | sed -n 's/^\\([0-9A-F]\\{{24\\}}\\)\\.zst\\.age$/\\1/p' | sort | tail -n 1)
     START=$(sed -n 's/^ *"start_wal": "\\(.*\\)",*$/\\1/p' "$STORE/full/$SET/manifest.json")
-    if [ -z "$MOMENT" ] && [ -n "$NEWEST" ] && expr "$NEWEST" '>=' "$START" > /dev/null; then test "$LAST" = "$NEWEST"; fi
+    if [ -z "$MOMENT" ] && [ -n "$NEWEST" ] && expr "$NEWEST" '>=' "$START" > /dev/null; then
+      test "$LAST" = "$NEWEST"
+    fi
 
 ## 7 Look at it, and put it to use
 
     "$BINARIES/psql" -X -A -t -h "$DATA" -p 5432 -d postgres -c 'SELECT pg_is_in_recovery(), now()'
 
 "f" means that the recovery came to its end. Stop the server by "$BINARIES/pg_ctl" stop --pgdata="$DATA"; put
-postgresql.auto.conf.source back to postgresql.auto.conf, remove restore.conf, restore_hba.conf, restore_ident.conf and
-restore.log, and give the folder to the server as its data directory. Make a full backup at once: recovery began a new timeline.
+postgresql.auto.conf.source back to postgresql.auto.conf, remove restore.conf, restore_hba.conf, restore_ident.conf
+and restore.log, and give the folder to the server as its data directory. Make a full backup at once: recovery began
+a new timeline.
 """
 
 _MARIADB: t.Final = """\
 # How to restore the MariaDB backups of the job {name}
 
-All you need is this folder (or a copy of it), the identity (secret key) of one of the recipients in recipients.txt, and a host with
-age, zstd, mbstream, mariadb-backup and MariaDB of the version that "server_version" in the set's manifest.json names. Nothing of
-bulwark.database is needed. The commands of one restore belong into one shell (sh), one section after the other.
+All you need is this folder (or a copy of it), the identity (secret key) of one of the recipients in
+recipients.txt, and a host with age, zstd, mbstream, mariadb-backup and MariaDB of the version that
+"server_version" in the set's manifest.json names. Nothing of bulwark.database is needed. The commands of one
+restore belong into one shell (sh), one section after the other.
 
 These sets have no log beside them: what can be restored is the state at the end of each full backup.
 
 ## 1 Values
 
-STORE is this folder. IDENTITY is the file with the secret key. DATA is a new, empty folder with room for the whole server.
-ACCOUNT is the account that the server runs as.
+STORE is this folder. IDENTITY is the file with the secret key. DATA is a new, empty folder with room for the
+whole server. ACCOUNT is the account that the server runs as.
 
     STORE={store}
     IDENTITY='/path/to/identity.txt'
     DATA='/path/to/new/data'
     ACCOUNT='mysql'
 
-For the state as of a moment only: the moment, in UTC and in this form. Leave it empty for the latest state.
+For the state as of a moment only: the moment, in UTC and in this form: 2026-11-25T10:30:00Z. Leave it empty for
+the latest state.
 
     MOMENT=''
 
 ## 2 The set
 
-The newest set for the latest state; for a moment the newest one that was complete by then. ls "$STORE/full" shows all of them;
-a folder that ends in .partial is none.
+The newest set for the latest state; for a moment the newest one that was complete by then. ls "$STORE/full"
+shows all of them; a folder that ends in .partial is none.
 
     SET=''
     for set in $(ls "$STORE/full" | grep 'Z$'); do
       from=$(sed -n 's/^ "consistent_from": "\\(.*\\)",$/\\1/p' "$STORE/full/$set/manifest.json")
-      if [ -z "$MOMENT" ] || expr "$from" '<=' "$MOMENT" >/dev/null; then SET=$set; fi
+      if [ -z "$MOMENT" ] || expr "${{from%Z}}" '<=' "${{MOMENT%Z}}" > /dev/null; then SET=$set; fi
     done
-    test -n "$SET" && echo "set: $SET"
+    test -n "$SET"
+    echo "set: $SET"
 
 ## 3 Is it as it was written?
 
@@ -194,8 +210,8 @@ a folder that ends in .partial is none.
 ## 6 Look at it, without a network and without a cluster
 
     mariadbd --defaults-file="$DATA/backup-my.cnf" --user="$ACCOUNT" --datadir="$DATA" --socket="$DATA/restore.sock" \\
-      --pid-file="$DATA/restore.pid" --log-error="$DATA/restore.log" --skip-networking --skip-slave-start --event-scheduler=OFF \\
-      > /dev/null 2>&1 &
+      --pid-file="$DATA/restore.pid" --log-error="$DATA/restore.log" --skip-networking --skip-slave-start \\
+      --event-scheduler=OFF > /dev/null 2>&1 &
     for second in $(seq 120); do
       if mariadb --no-defaults --socket="$DATA/restore.sock" -e 'SELECT 1' > /dev/null 2>&1; then break; fi
       sleep 1
@@ -204,25 +220,28 @@ a folder that ends in .partial is none.
 
 ## 7 Put it to use
 
-Stop that server by: mariadb-admin --no-defaults --socket="$DATA/restore.sock" shutdown. Give the folder to the server as its data
-directory. On a Galera cluster the other nodes take a full copy (SST) of this one; its position in the cluster is in
-$DATA/xtrabackup_galera_info, and it is started by galera_new_cluster. Make a full backup at once.
+Stop that server by mariadb --no-defaults --socket="$DATA/restore.sock" -e SHUTDOWN, and give the folder to the server
+as its data directory. On a Galera cluster the other nodes take a full copy (SST) of this one; its position in
+the cluster is in $DATA/xtrabackup_galera_info, and it is started by galera_new_cluster. Make a full backup at once.
 """
 
 _WITH_KEYS: t.Final = """\
-The server's tables are encrypted at rest. Before you go on, its key file has to be at this path (or at another one, to which you
-change file_key_management_filename in $DATA/backup-my.cnf), readable for the server's account alone:
-{path}
-Sealed copies of it are where mariadb_key_file was told to put them; open one by age --decrypt --identity "$IDENTITY". If it is
-encrypted by a passphrase, file_key_management_filekey in $DATA/backup-my.cnf names the passphrase's file, which is needed as well.
-The restored server refuses to read encrypted tables without exactly these keys.
+The server's tables are encrypted at rest. Before you go on, its key file has to be at this path, readable for the
+server's account alone (or at another path, to which you change file_key_management_filename in $DATA/backup-my.cnf):
+
+- {path}
+
+Sealed copies of it are where mariadb_key_file was told to put them; open one by
+age --decrypt --identity "$IDENTITY". If it is encrypted by a passphrase, file_key_management_filekey in
+$DATA/backup-my.cnf names the passphrase's file, which is needed as well. The restored server can't read encrypted
+tables without exactly these keys.
 
     test -r {quoted}
 """
 
 _WITHOUT_KEYS: t.Final = """\
-If $DATA/backup-my.cnf names a file_key_management_filename, the server's tables are encrypted at rest, and that key file has
-to be put there first (from its sealed copy).
+If $DATA/backup-my.cnf names a file_key_management_filename, the server's tables are encrypted at rest, and that key
+file has to be put there first (from its sealed copy).
 """
 
 

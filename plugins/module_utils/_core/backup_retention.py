@@ -35,10 +35,12 @@ def plan_pruning(
     verified: str,
     now: int,
     keep_days: int,
+    orphans: t.Sequence[str] = (),
 ) -> Pruning:
     """What the last ``keep_days`` days don't need.
 
     :param manifests: of sound sets only: a damaged one covers no moment.
+    :param orphans: names of segments without a sidecar, which a pruning that was killed may have left.
     :param verified: id of the full backup that was made and read back; everything else leans on it.
     """
     ordered = sorted(manifests, key=lambda manifest: (parse_moment(manifest.consistent_from), manifest.id))
@@ -49,7 +51,7 @@ def plan_pruning(
     horizon = now - keep_days * DAY_SECONDS
     kept = _kept(ordered, sidecars, horizon)
     fulls = tuple(manifest.id for manifest in ordered if manifest not in kept)
-    return Pruning(fulls, _segments(kept, sidecars))
+    return Pruning(fulls, _segments(kept, sidecars, orphans))
 
 
 def _kept(ordered: t.Sequence[Manifest], sidecars: t.Sequence[Sidecar], horizon: int) -> list[Manifest]:
@@ -70,15 +72,15 @@ def _within(intervals: t.Iterable[Interval], horizon: int) -> list[Interval]:
     return [Interval(max(found.start, horizon), found.end) for found in intervals if found.end >= horizon]
 
 
-def _segments(kept: t.Sequence[Manifest], sidecars: t.Sequence[Sidecar]) -> tuple[str, ...]:
+def _segments(kept: t.Sequence[Manifest], sidecars: t.Sequence[Sidecar], orphans: t.Sequence[str]) -> tuple[str, ...]:
     """Those before the first segment of every full backup that is kept, on whichever timeline. Histories stay."""
     if any(manifest.engine != "postgresql" for manifest in kept):
         return ()
     size = read_log(sidecars).segment_bytes
     first = min(start_segment(manifest, size).number for manifest in kept)
     names = []
-    for sidecar in sidecars:
-        segment = parse_segment(sidecar.name, size)
+    for name in (*(sidecar.name for sidecar in sidecars), *orphans):
+        segment = parse_segment(name, size)
         if segment is not None and segment.number < first:
-            names.append(sidecar.name)
+            names.append(name)
     return tuple(sorted(names))

@@ -15,6 +15,8 @@ import typing as t
 from .errors import InvalidDeclaration
 
 DEFAULT_SEGMENT_BYTES: t.Final = 16 * 1024 * 1024
+# What initdb accepts; a sidecar comes from a server, and may say anything.
+SEGMENT_SIZES: t.Final = frozenset(2**power for power in range(20, 31))
 _SEGMENT: t.Final = re.compile(r"[0-9A-F]{24}")
 _HISTORY: t.Final = re.compile(r"([0-9A-F]{8})\.history")
 # Everything that a server hands to its archive_command, and nothing else: names become paths.

@@ -12,7 +12,7 @@ import dataclasses
 import json
 import typing as t
 
-from .backup_manifest import Manifest, Sidecar
+from .backup_manifest import Contents, Manifest, Sidecar
 from .backup_moments import parse_moment, render_moment
 from .backup_segments import is_segment
 from .backup_window import gaps, restorable
@@ -71,8 +71,7 @@ def describe(
     job: str,
     engine: str,
     recipients: t.Sequence[str],
-    manifests: t.Sequence[Manifest],
-    sidecars: t.Sequence[Sidecar],
+    contents: Contents,
     waiting: int,
     history: t.Sequence[Run],
     running: bool,
@@ -84,17 +83,18 @@ def describe(
     return {
         "job": job,
         "engine": engine,
-        "fulls": [_full(manifest, seconds.get(manifest.id)) for manifest in manifests],
+        "fulls": [_full(manifest, seconds.get(manifest.id)) for manifest in contents.manifests],
         "restorable": [
             {"from": render_moment(found.start), "to": render_moment(found.end)}
-            for found in restorable(manifests, sidecars)
+            for found in restorable(contents.manifests, contents.sidecars)
         ],
         "last_success": next((run.finished for run in reversed(fulls) if run.succeeded), None),
         "last_failure": failures[-1].finished if failures else None,
         "last_error": _open_error(history),
         "running": running,
-        "log": _log(sidecars, waiting),
-        "gaps": [dataclasses.asdict(gap) for gap in gaps(manifests, sidecars)],
+        "log": _log(contents.sidecars, waiting),
+        "gaps": [dataclasses.asdict(gap) for gap in gaps(contents.manifests, contents.sidecars)],
+        "damaged": list(contents.damaged),
         "recipients": list(recipients),
     }
 

@@ -16,6 +16,7 @@ from .backup_manifest import Manifest, Sidecar
 from .backup_moments import parse_moment
 from .backup_segments import (
     DEFAULT_SEGMENT_BYTES,
+    SEGMENT_SIZES,
     Segment,
     history_timeline,
     is_segment,
@@ -31,8 +32,10 @@ MARGIN_SECONDS: t.Final = 1
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """Any moment from ``start`` to ``end`` (seconds since the epoch). Where both are the same there is no log beyond the
-    full backup, and the state at its own end is what can be had."""
+    """Any moment from ``start`` to ``end`` (seconds since the epoch).
+
+    Where both are the same there is no log beyond the full backup, and the state at its own end is what can be had.
+    """
 
     start: int
     end: int
@@ -66,7 +69,7 @@ class Log:
 def read_log(sidecars: t.Iterable[Sidecar]) -> Log:
     sidecars = list(sidecars)
     sizes = {sidecar.plain_bytes for sidecar in sidecars if is_segment(sidecar.name)}
-    segment_bytes = max(sizes) if sizes else DEFAULT_SEGMENT_BYTES
+    segment_bytes = max(sizes & SEGMENT_SIZES, default=DEFAULT_SEGMENT_BYTES)
     closed: dict[Segment, int] = {}
     histories: dict[int, tuple[tuple[int, int], ...]] = {}
     for sidecar in sidecars:
@@ -96,7 +99,8 @@ def gaps(manifests: t.Iterable[Manifest], sidecars: t.Iterable[Sidecar]) -> list
         if manifest.engine != "postgresql":
             continue
         for gap in _gaps_after(manifest, log):
-            found.setdefault(gap.first, gap)
+            if gap.last not in found or gap.count > found[gap.last].count:  # one of several sets sees it as the longest
+                found[gap.last] = gap
     return [found[name] for name in sorted(found)]
 
 

@@ -6,8 +6,8 @@
 
 """The log's way into the store: ``archive`` seals a segment into the anteroom, ``collect`` carries it on.
 
-``archive`` runs as the server's account, ``collect`` as the job's. What lies in the anteroom is the server's, and taken for
-no more than that: names, kinds of files, sizes and checksums are looked at before anything is carried on.
+``archive`` runs as the server's account, ``collect`` as the job's. What lies in the anteroom is the server's, and taken
+for no more than that: names, kinds of files, sizes and checksums are looked at before anything is carried on.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ RECEIPT: t.Final = ".collected"
 _ARCHIVE_SECONDS: t.Final = 600.0
 # The job's group reads them, and nobody else gets into the folder.
 _MODE: t.Final = 0o640
+_TWO_SERVERS: t.Final = (
+    "Two servers write to one archive, or the server went back to an earlier state: give it a job of its own"
+)
 
 
 def archive(job: BackupJob, path: str, name: str) -> str:
@@ -59,7 +62,7 @@ def archive(job: BackupJob, path: str, name: str) -> str:
                 return f"{name} is archived already"
             raise RefusedForSafety(
                 f"the segment {name} is archived already with other contents",
-                "Two servers write to one archive, or the server went back to an earlier state: give it a job of its own",
+                _TWO_SERVERS,
             )
         sidecar = Sidecar(
             name=name,
@@ -151,7 +154,7 @@ def collect(job: BackupJob) -> tuple[int, int]:
     store = Store(job.store)
     count = size = 0
     failures: list[BulwarkError] = []
-    store.remove_orphans()
+    store.remove_parts()
     _remove_parts(job)
     for name in waiting(job):
         try:
@@ -178,7 +181,7 @@ def _carry(job: BackupJob, store: Store, name: str) -> int:
         elif there.plain_sha256 != sidecar.plain_sha256:
             raise RefusedForSafety(
                 f"the segment {name} is in the store already with other contents",
-                "Two servers write to one archive, or the server went back to an earlier state: give it a job of its own",
+                _TWO_SERVERS,
             )
         rename(sidecar_path, os.path.join(job.incoming, f"{name}{RECEIPT}"))
         with contextlib.suppress(FileNotFoundError):

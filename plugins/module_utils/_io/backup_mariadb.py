@@ -38,7 +38,7 @@ def backup_stage(place: MariaDBPlace, folder: str) -> Stage:
 
 
 def describe(tool: StageEnd) -> dict[str, t.Any]:
-    """What the manifest says of the server. Galera's position is in the set itself, mariadb-backup does not print it."""
+    """What the manifest says of the server. Galera's position is in the set itself, the tool does not print it."""
     text = "\n".join(tool.lines)
     server, version = _SERVER.search(text), _TOOL.search(text)
     return {

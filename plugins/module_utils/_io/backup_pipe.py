@@ -32,8 +32,6 @@ _BUFFER_BYTES: t.Final = 1024 * 1024
 _KEPT_LINES: t.Final = 40
 _KEPT_MATCHES: t.Final = 200
 _LONGEST_LINE: t.Final = 4000
-# What is written goes to the disk on the way, so that the fsync at the end has little left to wait for.
-_FLUSH_EVERY_BYTES: t.Final = 64 * 1024 * 1024
 _SET_PARENT_DEATH_SIGNAL: t.Final = 1
 _PATH: t.Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _library = ctypes.CDLL(None, use_errno=True)
@@ -96,18 +94,24 @@ class _Running:
 
 
 def run_pipe(
-    stages: t.Sequence[Stage], *, deadline: float, sink: int | None = None, source: int | None = None
+    stages: t.Sequence[Stage],
+    *,
+    deadline: float,
+    sink: int | None = None,
+    source: int | None = None,
+    written: t.Callable[[int], None] | None = None,
 ) -> PipeEnd:
     """Run to the end. What the processes did is for the caller to judge. Raises ApplyFailed when we can't go on.
 
     :param deadline: of ``time.monotonic()``; what runs then is killed.
     :param sink: descriptor of the file that takes what comes out; without one it is counted and hashed only.
     :param source: descriptor that the first process reads; without one it reads nothing.
+    :param written: told how many bytes the sink has taken so far, each time it took some.
     """
     running: list[_Running] = []
     try:
         _start(stages, source, running)
-        total, checksum = _pump(running, sink, deadline)
+        total, checksum = _pump(running, sink, deadline, written)
         return PipeEnd(tuple(_await(item, deadline) for item in running), total, checksum)
     finally:
         _end_all(running)
@@ -155,9 +159,11 @@ def _widen(pipe: t.IO[bytes] | None) -> None:
         fcntl.fcntl(pipe or 0, getattr(fcntl, "F_SETPIPE_SZ", 1031), _BUFFER_BYTES)
 
 
-def _pump(running: t.Sequence[_Running], sink: int | None, deadline: float) -> tuple[int, str]:
+def _pump(
+    running: t.Sequence[_Running], sink: int | None, deadline: float, written: t.Callable[[int], None] | None
+) -> tuple[int, str]:
     """Everything that comes out of the last process, and what all of them say, until all have closed both."""
-    checksum, total, flushed = hashlib.sha256(), 0, 0
+    checksum, total = hashlib.sha256(), 0
     buffer = memoryview(bytearray(_BUFFER_BYTES))
     with selectors.DefaultSelector() as selector:
         for item in running:
@@ -176,7 +182,8 @@ def _pump(running: t.Sequence[_Running], sink: int | None, deadline: float) -> t
                     total += count
                     if sink is not None:
                         _write(sink, buffer[:count])
-                        flushed = _flush(sink, flushed, total)
+                    if written is not None:
+                        written(total)
     return total, checksum.hexdigest()
 
 
@@ -194,15 +201,6 @@ def _write(sink: int, data: memoryview) -> None:
             data = data[os.write(sink, data) :]
     except OSError as error:
         raise ApplyFailed(f"can't write to the store: {error.strerror}", "Make room, or name another store") from None
-
-
-def _flush(sink: int, flushed: int, total: int) -> int:
-    """Ask the system to begin writing; that waits for nothing."""
-    if total - flushed < _FLUSH_EVERY_BYTES:
-        return flushed
-    with contextlib.suppress(OSError):
-        os.posix_fadvise(sink, flushed, total - flushed, os.POSIX_FADV_DONTNEED)
-    return total
 
 
 def _open(stream: t.IO[bytes] | None) -> t.IO[bytes]:

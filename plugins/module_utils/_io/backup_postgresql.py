@@ -38,29 +38,34 @@ def describe(place: PostgreSQLPlace, tool: StageEnd) -> dict[str, t.Any]:
     found = postgresql_position(tool.lines)
     if not found:
         raise ObservationFailed("pg_basebackup did not say between which positions of the log it worked")
-    size = _segment_bytes(_ask(place, "SHOW wal_segment_size"))
+    size_text, version, system = _ask(place, "SHOW wal_segment_size", "SHOW server_version", "IDENTIFY_SYSTEM")
+    size = _segment_bytes(size_text)
     start = Segment(found["timeline"], parse_position(found["start_lsn"]) // size)
     return {
         "position": {"start_wal": segment_name(start, size), **found},
-        "server_version": _ask(place, "SHOW server_version"),
-        "system_identifier": _ask(place, "IDENTIFY_SYSTEM").split("|")[0],
+        "server_version": version,
+        "system_identifier": system.split("|")[0],
         "tool_version": tool_version([os.path.join(place.binaries, "pg_basebackup"), "--version"]),
     }
 
 
-def _ask(place: PostgreSQLPlace, command: str) -> str:
-    """One command of the replication protocol: the job's role may connect to no database."""
+def _ask(place: PostgreSQLPlace, *commands: str) -> list[str]:
+    """A line for each command of the replication protocol: the job's role may connect to no database."""
     reader, writer = os.pipe()
     try:
         arguments = [
             *(os.path.join(place.binaries, "psql"), "-X", "-A", "-t", "-w", "-h", place.socket),
-            *("-p", str(place.port), "-U", place.user, "-d", "replication=true", "-c", command),
+            *("-p", str(place.port), "-U", place.user, "-d", "replication=true"),
+            *(word for command in commands for word in ("-c", command)),
         ]
         end = run_pipe([Stage(arguments)], deadline=time.monotonic() + 60, sink=writer)
         complaint = judge_statuses(end.stages)
         if complaint:
             raise ApplyFailed(f"can't ask the server: {complaint.cause}", complaint.hint)
-        return os.read(reader, 65536).decode("utf-8", "replace").strip() if end.bytes else ""
+        lines = os.read(reader, 65536).decode("utf-8", "replace").splitlines() if end.bytes else []
+        if len(lines) != len(commands):
+            raise ObservationFailed(f"the server answers {' '.join(commands)} with {len(lines)} lines")
+        return lines
     finally:
         os.close(reader)
         os.close(writer)

@@ -6,8 +6,8 @@
 
 """The program as one file: a zip of the collection's own sources, the same bytes wherever it is made.
 
-Sources are asked of whatever loaded this module, so that it works in a checkout, in an installed collection, and within the
-zip that Ansible sends to a host.
+Sources are asked of whatever loaded this module, so that it works in a checkout, in an installed collection, and within
+the zip that Ansible sends to a host.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ sys.exit(run(sys.argv[1:]))
 
 
 def build_program(root: str = "") -> bytes:
-    """The zip, for ``python3 -I FILE``. Whoever calls it has to import ``_job.command_line``: Ansible sends only what is
+    """The zip, for ``python3 -I FILE``.
+
+    Whoever calls it has to import ``_job.command_line``: Ansible sends only what is
     imported. Raises ObservationFailed if a source can't be had.
 
     :param root: the package that holds the layers; that of this module unless a test says otherwise.
@@ -82,7 +84,7 @@ def _source(name: str) -> str:
 
 
 def _imports(source: str, layer: str) -> list[str]:
-    """Inside module_utils imports are relative: ``from .module``, ``from ..layer.module``, ``from ..layer import module``."""
+    """Relative ones, as all are: ``from .module``, ``from ..layer.module``, ``from ..layer import module``."""
     names = []
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.ImportFrom) or node.level not in (1, 2):

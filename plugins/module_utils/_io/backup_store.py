@@ -4,12 +4,11 @@
 
 # This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
 
-"""The store on a local file system: what is finished was written, flushed, renamed and read back; all else is no backup."""
+"""The store on a local file system: what was written, flushed and renamed is there; all else is no backup."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import fcntl
 import hashlib
@@ -20,7 +19,7 @@ import stat
 import time
 import typing as t
 
-from .._core.backup_manifest import MANIFEST, Manifest, Sidecar, parse_manifest, parse_sidecar, render_sidecar
+from .._core.backup_manifest import MANIFEST, Contents, Manifest, Sidecar, parse_manifest, parse_sidecar, render_sidecar
 from .._core.backup_moments import is_id
 from .._core.backup_segments import is_archived_name
 from .._core.errors import ApplyFailed, BulwarkError, ObservationFailed, RefusedForSafety
@@ -29,15 +28,6 @@ PARTIAL: t.Final = ".partial"
 SEALED: t.Final = ".zst.age"
 _LONGEST_TEXT: t.Final = 1024 * 1024
 _BUFFER_BYTES: t.Final = 1024 * 1024
-
-
-@dataclasses.dataclass(frozen=True)
-class Contents:
-    """What a store holds. ``damaged`` has a line for each thing that is not what it should be."""
-
-    manifests: tuple[Manifest, ...]
-    sidecars: tuple[Sidecar, ...]
-    damaged: tuple[str, ...]
 
 
 def open_folder(path: str, mode: int = 0o700) -> None:
@@ -242,14 +232,18 @@ class Store:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)
 
-    def remove_orphans(self) -> None:
-        """Parts of segments that killed runs left: without a sidecar there is no segment. Only under the lock."""
+    def remove_parts(self) -> None:
+        """Parts of segments that killed runs left. Only under the lock."""
         with _told(f"can't clear up {self.log}"):
-            names = set(os.listdir(self.log))
-            for name in names:
-                orphan = name.endswith(SEALED) and f"{name[: -len(SEALED)]}.json" not in names
-                if orphan or name.endswith(PARTIAL):
+            for name in os.listdir(self.log):
+                if name.endswith(PARTIAL):
                     os.unlink(os.path.join(self.log, name))
+
+    def orphans(self) -> list[str]:
+        """Sealed segments that nothing describes. They are no use as they are, and no reason to throw them away."""
+        names = set(_names(self.log))
+        stems = (name[: -len(SEALED)] for name in sorted(names) if name.endswith(SEALED))
+        return [stem for stem in stems if is_archived_name(stem) and f"{stem}.json" not in names]
 
     def look(self, *, contents: bool = False) -> Contents:
         """Everything there is, judged by names, sizes and checksums of the descriptions.
@@ -293,6 +287,7 @@ class Store:
             stem = re.sub(r"\.json$|\.zst\.age$", "", name)
             if not is_archived_name(stem) and not name.endswith(PARTIAL):
                 damaged.append(f"{os.path.join(self.log, name)} is no segment of ours")
+        damaged += [f"{self.segment_path(name)} has no description beside it" for name in self.orphans()]
         return sorted(name for name in there if is_archived_name(name))
 
     def _segment(self, name: str, damaged: list[str], *, contents: bool) -> Sidecar | None:

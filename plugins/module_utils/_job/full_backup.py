@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import shutil
 import time
@@ -24,8 +25,9 @@ from .._core.errors import ApplyFailed, DidNotTakeEffect, RefusedForSafety
 from .._io import backup_mariadb, backup_postgresql
 from .._io.backup_log import forget
 from .._io.backup_pipe import PipeEnd, run_pipe
+from .._io.backup_read_back import ReadBack
 from .._io.backup_seal import sealing_stages
-from .._io.backup_store import Store, checksum, create_file, free_percent, sync_file, write_text
+from .._io.backup_store import Store, create_file, free_percent, sync_file, write_text
 
 Say = t.Callable[[str], None]
 
@@ -64,7 +66,12 @@ def prune(job: BackupJob, say: Say, *, verified: str) -> Done:
     store = Store(job.store)
     contents = store.look()
     plan = plan_pruning(
-        contents.manifests, contents.sidecars, verified=verified, now=int(time.time()), keep_days=job.keep_days
+        contents.manifests,
+        contents.sidecars,
+        verified=verified,
+        now=math.ceil(time.time()),
+        keep_days=job.keep_days,
+        orphans=store.orphans(),
     )
     if plan.reason:
         raise RefusedForSafety(f"nothing was pruned: {plan.reason}", "Make a full backup")
@@ -100,9 +107,16 @@ def _fill(job: BackupJob, partial: str, started: float, earlier: t.Sequence[int]
     say(f"{stage.name} through zstd and age to {len(job.recipients)} recipients")
     sink = create_file(path)
     try:
-        end = run_pipe([stage, *sealing_stages(job)], deadline=time.monotonic() + job.deadline_seconds, sink=sink)
-        _judge(job, end, earlier)
-        sync_file(sink, path)
+        read_back = ReadBack(path)
+        try:
+            deadline = time.monotonic() + job.deadline_seconds
+            end = run_pipe([stage, *sealing_stages(job)], deadline=deadline, sink=sink, written=read_back.written)
+            recoverable = time.time()
+            _judge(job, end, earlier)
+            sync_file(sink, path)
+            _compare(path, end, read_back.finish(end.bytes))
+        finally:
+            read_back.give_up()
     finally:
         os.close(sink)
     finished = time.time()
@@ -111,8 +125,7 @@ def _fill(job: BackupJob, partial: str, started: float, earlier: t.Sequence[int]
         described, key_file = backup_mariadb.describe(tool), backup_mariadb.key_file(tool)
     else:
         described, key_file = backup_postgresql.describe(server, tool), ""
-    say(f"{end.bytes} bytes in {finished - started:.0f} seconds, now read back from the disk")
-    _read_back(path, end)
+    say(f"{end.bytes} bytes in {finished - started:.0f} seconds, on disk and read back")
     plain_bytes, dummy = compressed_bytes(end.stages[1].lines)
     manifest = Manifest(
         id=os.path.basename(partial).split(".")[0],
@@ -120,7 +133,7 @@ def _fill(job: BackupJob, partial: str, started: float, earlier: t.Sequence[int]
         engine=job.engine,
         started=render_moment(started),
         finished=render_moment(finished, round_up=True),
-        consistent_from=render_moment(finished, round_up=True),
+        consistent_from=render_moment(recoverable, round_up=True),
         files=(SealedFile(name, end.bytes, end.sha256, plain_bytes),),
         recipients=job.recipients,
         **described,
@@ -139,10 +152,6 @@ def _judge(job: BackupJob, end: PipeEnd, earlier: t.Sequence[int]) -> None:
         raise ApplyFailed(f"the full backup of {job.name} failed: {complaint.cause}", complaint.hint)
 
 
-def _read_back(path: str, end: PipeEnd) -> None:
-    try:
-        found = checksum(path, from_disk=True)
-    except OSError as error:
-        raise DidNotTakeEffect(f"can't read {path} back: {error.strerror}", "Look at the disk") from None
+def _compare(path: str, end: PipeEnd, found: tuple[int, str]) -> None:
     if found != (end.bytes, end.sha256):
         raise DidNotTakeEffect(f"{path} reads back differently from what was written", "Look at the disk")

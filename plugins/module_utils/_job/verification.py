@@ -11,13 +11,13 @@ from __future__ import annotations
 import os
 
 from .._core.backup_job_file import BackupJob
-from .._core.backup_manifest import Manifest
+from .._core.backup_manifest import Contents, Manifest
 from .._core.backup_restore_text import is_as_rendered
 from .._core.backup_segments import parse_segment
 from .._core.backup_window import gaps, read_log, start_segment
 from .._core.errors import BulwarkError, DidNotTakeEffect
 from .._io.backup_log import receipts
-from .._io.backup_store import Contents, Store, read_text
+from .._io.backup_store import Store, read_text
 from .full_backup import Done, Say
 from .state import read_history
 
