@@ -25,11 +25,15 @@ class FailingStatement:
     :param name: says in the marker which one it was.
     :param sql: ``{marker}`` stands for the marker.
     :param in_primary_message: the server's own message quotes the value: no setting but the message level keeps it out.
+    :param succeeds: it does not fail at all: it was slow, or is just a statement.
+    :param on_accounts: fails on accounts: what nodes of a Galera cluster log of it, no setting keeps out.
     """
 
     name: str
     sql: str
     in_primary_message: bool = False
+    succeeds: bool = False
+    on_accounts: bool = False
 
     @property
     def marker(self) -> str:
@@ -59,4 +63,36 @@ FAILING_STATEMENTS = (
     FailingStatement("warning", "DO $$BEGIN RAISE WARNING '{marker}'; END$$", in_primary_message=True),
     FailingStatement("unknown", "SELECT * FROM {marker}", in_primary_message=True),
     FailingStatement("syntax", "SELEC '{marker}'"),
+)
+
+MARIADB_TABLES = """
+CREATE DATABASE failures;
+USE failures;
+CREATE TABLE person (email varchar(80) PRIMARY KEY, age int NOT NULL CHECK (age < 200));
+CREATE TABLE visit (email varchar(80), FOREIGN KEY (email) REFERENCES person (email));
+INSERT INTO person VALUES ('{row}', 30), ('{other}', 30);
+CREATE PROCEDURE complain(what text) SQL SECURITY INVOKER SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = what
+"""
+
+MARIADB_STATEMENTS = (
+    FailingStatement("plain", "SELECT '{marker}'", succeeds=True),
+    FailingStatement("slow", "SELECT SLEEP(0.1), '{marker}'", succeeds=True),
+    FailingStatement("written", "INSERT INTO person VALUES ('{marker}', 1); UPDATE person SET age = 2", succeeds=True),
+    FailingStatement("syntax", "SELEC '{marker}'"),
+    FailingStatement("column", "SELECT {marker}"),
+    FailingStatement("table", "SELECT * FROM {marker}"),
+    FailingStatement("unique", "INSERT INTO person VALUES ('{marker}', 1); INSERT INTO person VALUES ('{marker}', 1)"),
+    FailingStatement("check", "INSERT INTO person VALUES ('{marker}', 900)"),
+    FailingStatement("notnull", "INSERT INTO person VALUES ('{marker}', NULL)"),
+    FailingStatement("foreign", "INSERT INTO visit VALUES ('{marker}')"),
+    FailingStatement("long", "INSERT INTO person VALUES (CONCAT('{marker}', REPEAT('x', 80)), 1)"),
+    FailingStatement("cast", "INSERT INTO person VALUES ('x', '{marker}')"),
+    FailingStatement("signal", "CALL complain('{marker}')"),
+    FailingStatement("prepare", "EXECUTE IMMEDIATE 'SELECT ? FROM nowhere' USING '{marker}'"),
+    FailingStatement("timeout", "SET STATEMENT max_statement_time = 0.05 FOR SELECT SLEEP(5) WHERE '{marker}' <> ''"),
+    FailingStatement("file", "LOAD DATA INFILE '/var/lib/mysql-files/{marker}' INTO TABLE person"),
+    FailingStatement("weak", "CREATE USER clerk2@localhost IDENTIFIED BY '{marker}'", on_accounts=True),
+    FailingStatement("password", "CREATE USER root@localhost IDENTIFIED BY '{marker}-Aq7-Zx'", on_accounts=True),
+    FailingStatement("account", "CREATE USER clerk2@localhost IDENTIFIED BY '{marker}-Aq7-Zx'", succeeds=True),
+    FailingStatement("change", "SET PASSWORD FOR clerk2@localhost = PASSWORD('{marker}-Bq8-Zx')", succeeds=True),
 )

@@ -33,6 +33,7 @@ BENCHMARKS: t.Final = (
     Benchmark("end_state_benchmark.py", "The same end state through this collection and through community.postgresql"),
     Benchmark("roles_benchmark.py", "500 roles, 10 schemas, 2,000 tables, 20,000 grants, beside psql"),
     Benchmark("mariadb_roles_benchmark.py", "200 accounts, 50 roles, 5,000 grants of MariaDB, beside community.mysql"),
+    Benchmark("galera_restart_benchmark.py", "The restart of a Galera node under a writer, beside systemctl restart"),
     Benchmark("file_permissions_benchmark.py", "Half a million files, beside find"),
     Benchmark("role_benchmark.py", "A hardening run that changes nothing", needs_lab=True),
     Benchmark("tls_benchmark.py", "What TLS costs"),

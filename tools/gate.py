@@ -94,10 +94,10 @@ def molecule(scenario: str, host: str) -> Step:
     return Step(f"molecule {scenario} on {host}", ("molecule", "test", "-s", scenario), results, environment)
 
 
-def on_platform(title: str, host: str, *arguments: str) -> Step:
-    """Tests inside a host of that platform: its Python, its driver, its PostgreSQL."""
+def on_platform(title: str, host: str, *arguments: str, purpose: str = "postgresql") -> Step:
+    """Tests inside a host of that platform: its Python, its driver, its server."""
     results = f"{title.replace(' ', '-')}-{host}.xml"
-    where = ("--platform", host, "--results", str(RESULTS / results))
+    where = ("--platform", host, "--purpose", purpose, "--results", str(RESULTS / results))
     return Step(f"{title} on {host}", ("python", "tools/tests_in_container.py", *where, "--", *arguments), results)
 
 
@@ -131,11 +131,13 @@ def stages(*, full: bool) -> list[Stage]:
     faults = pytest(
         "faults", "-n", "2", "tests/faults", environment=FAULTS if full else {}, timeout=3600 if full else 300
     )
-    names = ("postgresql_hardening", "galera_hardening", "encrypted_backup")
-    scenarios = [molecule(name, "debian12") for name in names]
+    hardening = ("postgresql_hardening", "mariadb_hardening", "galera_hardening")
+    scenarios = [molecule(scenario, "debian12") for scenario in (*hardening, "encrypted_backup")]
     if full:
-        scenarios += [molecule("postgresql_hardening", host) for host in OTHER_PLATFORMS]
-        scenarios += [molecule("host_hardening", "debian12"), molecule("postgresql_transition", "debian12")]
+        scenarios += [molecule(scenario, "debian13") for scenario in hardening]
+        scenarios.append(molecule("postgresql_hardening", "debian-testing"))
+        longer_ways = ("host_hardening", "postgresql_transition", "galera_transition", "galera_faults")
+        scenarios += [molecule(scenario, "debian12") for scenario in longer_ways]
     gate = [
         Stage("lint", 6, LINT),
         Stage(
@@ -155,9 +157,11 @@ def stages(*, full: bool) -> list[Stage]:
     others = [on_platform("integration", host, "-n", "2", "tests/integration") for host in OTHER_PLATFORMS]
     of_a_host = [f"tests/faults/test_{what}_faults.py" for what in ("packet_filter", "service_sandbox")]
     others.append(on_platform("faults of a host", "debian13", *of_a_host))
+    restarts = ("tests/integration/test_mariadb_restart.py", "tests/faults/test_mariadb_restart_faults.py")
+    others.append(on_platform("restarts of a MariaDB host", "debian13", *restarts, purpose="mariadb"))
     return [
         *gate,
-        Stage("platforms", 60, tuple(others), images=True),
+        Stage("platforms", 75, tuple(others), images=True),
         Stage("control-host", 25, (pytest("ansible-core releases", "tests/control_host"),), images=True),
         Stage("browser", 10, (pytest("browser", "tests/browser"),)),
     ]

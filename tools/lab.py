@@ -48,7 +48,7 @@ class Host:
 
 # The account is named so that Ansible sees that it is root already, and asks for no sudo.
 CONNECTION: t.Final = {
-    "ansible_connection": "containers.podman.podman",
+    "ansible_connection": "podman_pipelined",
     "ansible_python_interpreter": "/usr/bin/python3",
     "ansible_user": "root",
 }
@@ -229,6 +229,7 @@ def main() -> int:
     start.add_argument("name")
     start.add_argument("--platform", choices=sorted(PLATFORMS), default="debian12")
     start.add_argument("--purpose", choices=sorted(PURPOSES), default="postgresql")
+    start.add_argument("--address", default="", help="one that it keeps when it is stopped and started")
     verbs.add_parser("remove").add_argument("name")
     arguments = parser.parse_args()
     actions: dict[str, t.Callable[[], t.Any]] = {
@@ -236,7 +237,9 @@ def main() -> int:
         "down": down,
         "status": lambda: say(podman("ps", "--all", "--filter", f"network={NETWORK}")),
         "image": lambda: say(" ".join(build(arguments.platform, one) for one in arguments.purpose or PURPOSES)),
-        "start": lambda: start_host(arguments.name, platform=arguments.platform, purpose=arguments.purpose),
+        "start": lambda: start_host(
+            arguments.name, platform=arguments.platform, purpose=arguments.purpose, address=arguments.address
+        ),
         "remove": lambda: remove_host(arguments.name),
     }
     actions[arguments.verb]()

@@ -39,6 +39,7 @@ def tool_environment() -> dict[str, str]:
     environment["LC_ALL"] = "C.UTF-8"  # Ansible refuses a locale that is not UTF-8
     environment["PYTHONUNBUFFERED"] = "1"
     environment["ANSIBLE_COLLECTIONS_PATH"] = str(COLLECTIONS)
+    environment["ANSIBLE_CONNECTION_PLUGINS"] = str(TOOLS / "connection")
     environment.pop("PYTHONHOME", None)
     if CONTAINERS_CONF.exists():
         environment["CONTAINERS_CONF"] = str(CONTAINERS_CONF)

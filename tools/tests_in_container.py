@@ -1,8 +1,9 @@
 # Copyright (c) 2026, the bulwark.database authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tests on a platform of its own, with its Python and PostgreSQL: a systemd host that is removed afterwards.
+"""Tests on a platform of its own, with its Python and database server: a systemd host that is removed afterwards.
 
 python3 tools/tests_in_container.py --platform debian13 -- tests/integration
+python3 tools/tests_in_container.py --platform debian12 --purpose mariadb -- tests/faults/test_mariadb_restart_faults.py
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import tarfile
 import typing as t
 from pathlib import Path
 
-from images import PLATFORMS
+from images import PLATFORMS, PURPOSES
 from lab import podman, remove_host, start_host
 from layout import LOGS, ROOT, tool_environment
 from progress import main_or_exit, run_step
@@ -31,6 +32,8 @@ PACKAGES: t.Final = (
     "python3-pytest-xdist",
     "python3-yaml",
 )
+# Extensions of the server, for the shell; pgaudit's package carries the server's major version in its name.
+EXTENSIONS: t.Final = {"postgresql": "postgresql-$(ls /usr/lib/postgresql)-pgaudit", "mariadb": ""}
 ENVIRONMENT: t.Final = {
     "LC_ALL": "C.UTF-8",
     "PYTHONDONTWRITEBYTECODE": "1",
@@ -52,15 +55,14 @@ def archive_of_checkout() -> bytes:
     return archive.getvalue()
 
 
-def prepare(host: str, platform: str) -> None:
-    start_host(host, platform=platform)
+def prepare(host: str, platform: str, purpose: str) -> None:
+    start_host(host, platform=platform, purpose=purpose)
     log = LOGS / f"tests-on-{platform}.log"
     lists = "-o Acquire::Check-Valid-Until=false" if PLATFORMS[platform].stale_lists else ""
     install = "apt-get install -yq --no-install-recommends -o Dpkg::Options::=--force-unsafe-io"
-    # pgaudit's package carries the server's major version in its name.
     script = (
         f"export DEBIAN_FRONTEND=noninteractive; apt-get {lists} update -q"
-        f" && {install} {' '.join(PACKAGES)} postgresql-$(ls /usr/lib/postgresql)-pgaudit"
+        f" && {install} {' '.join(PACKAGES)} {EXTENSIONS[purpose]}"
     )
     run_step(
         f"what tests need on {platform}",
@@ -89,13 +91,14 @@ def run_tests(host: str, arguments: t.Sequence[str]) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--platform", choices=sorted(PLATFORMS), required=True)
+    parser.add_argument("--purpose", choices=sorted(PURPOSES), default="postgresql", help="the server it has")
     parser.add_argument("--results", type=Path, help="where the JUnit file goes")
     parser.add_argument("--keep", action="store_true", help="leave the host as it is afterwards, and use it again")
     parser.add_argument("arguments", nargs="+", help="for pytest; options of its own come after --")
     given = parser.parse_args()
-    host = f"bulwark-tests-{given.platform}"
+    host = f"bulwark-tests-{given.purpose}-{given.platform}"
     try:
-        prepare(host, given.platform)
+        prepare(host, given.platform, given.purpose)
         status = run_tests(host, given.arguments)
         if given.results:
             podman("cp", f"{host}:{RESULTS}", str(given.results))

@@ -34,7 +34,7 @@ options:
   days:
     description:
       - For how many days a recorded session counts with O(stage=enforce); V(0) counts only what is seen now.
-      - One that the server now refuses in plaintext does not count any more.
+      - One whose account is gone, or that the server now refuses in plaintext, does not count any more.
     type: int
     default: 7
   password_lifetime:
@@ -63,7 +63,7 @@ options:
         type: str
         required: true
       problem:
-        description: What is accepted to break.
+        description: What is accepted to break; V(plaintext) stands for V(plaintext_unknown) as well.
         type: str
         required: true
         choices: [plaintext, plaintext_unknown, password_expires]

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the bulwark.database authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Debian 13 host that controls a Debian 12 host as users do: over ssh, as an ordinary account, with sudo.
+"""A Debian 13 host that controls Debian 12 hosts as users do: over ssh, as an ordinary account, with sudo.
 
 Nothing of the checkout is there: Ansible comes from its own package, the collection from its tarball.
 """
@@ -21,29 +21,35 @@ from lab import SUBNET, podman, remove_host, start_host
 from layout import tool_environment
 
 CONTROL: t.Final = "control-host"
-TARGET: t.Final = "control-target"
+# A host for each engine, by the kind of its server.
+TARGETS: t.Final = {"postgresql": "control-postgresql", "mariadb": "control-mariadb"}
 ACCOUNT: t.Final = "maintainer"
 HOME: t.Final = f"/home/{ACCOUNT}"
 WHEELS: t.Final = "/opt/wheels"
 # No interpreter is named, and there is no ansible.cfg: Ansible's defaults are what users have.
+COMMON: t.Final = {"ansible_become": True, "bulwark_trusted_networks": [SUBNET]}
 INVENTORY: t.Final = {
     "postgresql": {
-        "hosts": {TARGET: {}},
-        "vars": {
-            "ansible_become": True,
-            "bulwark_trusted_networks": [SUBNET],
-            "postgresql_hardening_allow_restart": True,
-        },
-    }
+        "hosts": {TARGETS["postgresql"]: {}},
+        "vars": {"postgresql_hardening_allow_restart": True, **COMMON},
+    },
+    "mariadb": {
+        "hosts": {TARGETS["mariadb"]: {}},
+        "vars": {"galera_hardening_allow_restart": True, "galera_hardening_observe_seconds": 1, **COMMON},
+    },
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A whole ansible-playbook and its recap."""
+    """A whole ansible-playbook and its recap.
+
+    :param changed: by the hosts' names.
+    :param failed: of all hosts together, the unreachable ones counted.
+    """
 
     status: int
-    changed: int
+    changed: dict[str, int]
     failed: int
     output: str
 
@@ -74,24 +80,29 @@ class Site:
     def play(self, playbook: str, *options: str) -> Run:
         done = self.run("ansible-playbook", "-i", "inventory.json", f"bulwark.database.{playbook}", *options)
         output = f"{self.release}: {playbook} {' '.join(options)}\n{done.stdout}\n{done.stderr}"
-        recap = re.search(rf"^{TARGET} .*changed=(\d+) +unreachable=(\d+) +failed=(\d+)", done.stdout, re.MULTILINE)
-        assert recap, output
-        return Run(done.returncode, int(recap[1]), int(recap[2]) + int(recap[3]), output)
+        line = r"^(control-\S+) .*changed=(\d+) +unreachable=(\d+) +failed=(\d+)"
+        recap = re.findall(line, done.stdout, re.MULTILINE)
+        assert sorted(name for name, *dummy in recap) == sorted(TARGETS.values()), output
+        changed = {name: int(count) for name, count, *dummy in recap}
+        return Run(done.returncode, changed, sum(int(lost) + int(failed) for *dummy, lost, failed in recap), output)
 
-    def state_of_target(self) -> str:
-        """A sum over what hardening may change: files with owners, modes and times, and the packet filter."""
-        script = "(tar --create --file=- /etc /var/lib/postgresql/*/main/*.conf && nft list ruleset) 2>/dev/null"
-        return podman("exec", TARGET, "bash", "-o", "pipefail", "-c", f"{script} | sha256sum")
+    def state_of_targets(self) -> list[str]:
+        """A sum for each over what hardening may change: files with owners, modes and times, and the packet filter."""
+        places = "/etc $(ls -d /var/lib/postgresql/*/main/*.conf /var/lib/mysql-files)"
+        script = f"(tar --create --file=- {places}; nft list ruleset) 2>/dev/null"
+        return [podman("exec", target, "bash", "-c", f"{script} | sha256sum") for target in TARGETS.values()]
 
 
 @contextlib.contextmanager
 def managed_site(release: str, tarball: Path) -> t.Iterator[Site]:
-    """Both hosts from nothing; those that an interrupted run left are removed first."""
+    """All hosts from nothing; those that an interrupted run left are removed first."""
+    hosts = (CONTROL, *TARGETS.values())
     try:
-        for host in (CONTROL, TARGET):
+        for host in hosts:
             remove_host(host)
-        prepare(CONTROL, "debian13", "openssh-client", "python3-venv")
-        prepare(TARGET, "debian12", "openssh-server", "sudo")
+        prepare(CONTROL, "debian13", "postgresql", "openssh-client", "python3-venv")
+        for purpose, target in TARGETS.items():
+            prepare(target, "debian12", purpose, "openssh-server", "sudo")
         give_access()
         install_ansible(release)
         site = Site(release)
@@ -100,12 +111,12 @@ def managed_site(release: str, tarball: Path) -> t.Iterator[Site]:
         write(CONTROL, f"{HOME}/inventory.json", json.dumps(INVENTORY))
         yield site
     finally:
-        for host in (CONTROL, TARGET):
+        for host in hosts:
             remove_host(host)
 
 
-def prepare(host: str, platform: str, *packages: str) -> None:
-    start_host(host, platform=platform)
+def prepare(host: str, platform: str, purpose: str, *packages: str) -> None:
+    start_host(host, platform=platform, purpose=purpose)
     install = f"apt-get update && apt-get install --yes --no-install-recommends {' '.join(packages)}"
     podman("exec", "--env", "DEBIAN_FRONTEND=noninteractive", host, "sh", "-c", install)
     podman("exec", host, "useradd", "--create-home", "--shell", "/bin/bash", ACCOUNT)
@@ -117,13 +128,15 @@ def write(host: str, path: str, text: str, account: str = ACCOUNT) -> None:
 
 
 def give_access() -> None:
-    """The control host's account may log in to the target, whose key it knows, and become root there."""
+    """The control host's account may log in to the targets, whose keys it knows, and become root there."""
     key = f"{HOME}/.ssh/id_ed25519"
     podman("exec", "--user", ACCOUNT, CONTROL, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
-    write(TARGET, f"{HOME}/.ssh/authorized_keys", podman("exec", CONTROL, "cat", f"{key}.pub"))
-    host_key = podman("exec", TARGET, "cat", "/etc/ssh/ssh_host_ed25519_key.pub")
-    write(CONTROL, f"{HOME}/.ssh/known_hosts", f"{TARGET} {host_key}")
-    write(TARGET, f"/etc/sudoers.d/{ACCOUNT}", f"{ACCOUNT} ALL=(ALL) NOPASSWD: ALL", account="root")
+    public_key, known = podman("exec", CONTROL, "cat", f"{key}.pub"), []
+    for target in TARGETS.values():
+        write(target, f"{HOME}/.ssh/authorized_keys", public_key)
+        known.append(f"{target} {podman('exec', target, 'cat', '/etc/ssh/ssh_host_ed25519_key.pub')}")
+        write(target, f"/etc/sudoers.d/{ACCOUNT}", f"{ACCOUNT} ALL=(ALL) NOPASSWD: ALL", account="root")
+    write(CONTROL, f"{HOME}/.ssh/known_hosts", "\n".join(known))
 
 
 def install_ansible(release: str) -> None:

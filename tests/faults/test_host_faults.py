@@ -64,7 +64,7 @@ def host() -> t.Iterator[None]:
 @pytest.fixture
 def playbook(tmp_path: Path) -> Playbook:
     connection = {
-        "ansible_connection": "containers.podman.podman",
+        "ansible_connection": "podman_pipelined",
         "ansible_python_interpreter": "/usr/bin/python3",
         "ansible_user": "root",
         "bulwark_ca_dir": str(tmp_path / "ca"),

@@ -19,7 +19,8 @@ from ansible_collections.bulwark.database.plugins.module_utils._io.mariadb impor
 ACCOUNT = "nobody"
 START_SECONDS = 120.0  # state transfers on a busy machine
 # Debian ships the plugins with the package that brings a running service; "make setup" takes them out of it.
-PLUGINS = Path(__file__).resolve().parents[2] / ".build" / "mariadb-plugins"
+UNPACKED_PLUGINS = Path(__file__).resolve().parents[2] / ".build" / "mariadb-plugins"
+PLUGINS = UNPACKED_PLUGINS if UNPACKED_PLUGINS.exists() else Path("/usr/lib/mysql/plugin")
 # Parallel workers differ. The servers listen on no address unless a test says so.
 PORT = 53306 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 

@@ -39,3 +39,13 @@ def test_an_error_of_the_server_has_its_number_and_one_line(shared_mariadb: Priv
         session.rows("SELECT * FROM mysql.nothing")
     assert refused.value.number == 1146
     assert "\n" not in str(refused.value)
+
+
+def test_a_server_that_is_not_mariadb_is_refused_in_one_line(stopped_mariadb: PrivateMariaDB) -> None:
+    """This one only says that it is MySQL's: what it greets with is an option of MariaDB."""
+    stopped_mariadb.start("--version=8.4.7")
+    with pytest.raises(MissingRequirement) as refused:
+        open_session(stopped_mariadb.connection).__enter__()
+    assert str(refused.value) == (
+        "the server says '8.4.7': it is not MariaDB. MySQL's own server is not supported, nor is what others made of it"
+    )

@@ -202,7 +202,10 @@ def test_an_authority_is_replaced_by_way_of_a_bundle_that_trusts_both(site: Site
     before.write_bytes(site.certificate().read_bytes())
     new = {"ca_dir": str(site.root / "new"), "ca_name": "The cluster's own"}
     make_it = {f"tls_certificate_{key}": value for key, value in new.items()}
-    both = site.options(extra_authorities=[str(site.authority("new"))])
+    third = site.root / "third.crt"
+    kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=third")
+    openssl("req", "-x509", *kind, "-keyout", site.root / "third.key", "-out", third)
+    both = site.options(extra_authorities=[str(site.authority("new")), str(third)])
     assert succeed(site.play(make_it, both, flags="--check")).results["node1"][0]["changed"]
     done = succeed(site.play(make_it, both))
     assert done.results["node1"][0] == {**done.results["node1"][0], "changed": True, "issued": False}
@@ -210,6 +213,7 @@ def test_an_authority_is_replaced_by_way_of_a_bundle_that_trusts_both(site: Site
     # The authority's own first, and no key, although the text that is given has one.
     old = site.authority().read_text("ascii") + (site.root / "ca" / "ca.key").read_text("ascii")
     assert trusted.read_text("ascii").startswith(site.authority().read_text("ascii").strip())
+    assert f"\n{third.read_text('ascii').strip()}\n" in trusted.read_text("ascii")
     turned = site.options(**new, extra_authorities=[old, old, str(site.authority("new"))])
     assert succeed(site.play(turned)).results["node1"][0]["issued"]
     assert trusted.read_text("ascii").startswith(site.authority("new").read_text("ascii").strip())

@@ -129,8 +129,8 @@ CONTROLS: t.Final = (
             variable("wsrep_log_conflicts", "OFF", on_nodes=True),
             variable("wsrep_debug", "NONE", on_nodes=True),
         ),
-        remedy="Remove GRA_*.log after a week (a rule of tmpfiles); set wsrep_log_conflicts and wsrep_debug with"
-        " mariadb_settings",
+        remedy="Remove GRA_*.log within a week, as the role's daily job does; set wsrep_log_conflicts and wsrep_debug"
+        " with mariadb_settings",
         activation=LIVE,
         source=("TX-2.7.1", "GB-1.1", "GB-1.3", "OG-3.4"),
         residual=(

@@ -89,7 +89,9 @@ class AccountAcceptance:
     problem: str
 
     def covers(self, sighting: AccountSighting) -> bool:
-        return self.problem == sighting.problem and self.account in (ANY_ACCOUNT, sighting.account)
+        # Whoever may come in plaintext may do so unseen: a server that offers TLS by now can tell it no longer.
+        problems = (PLAINTEXT, PLAINTEXT_UNKNOWN) if self.problem == PLAINTEXT else (self.problem,)
+        return sighting.problem in problems and self.account in (ANY_ACCOUNT, sighting.account)
 
 
 def parse_account_acceptances(declared: t.Iterable[t.Mapping[str, t.Any]]) -> tuple[AccountAcceptance, ...]:
@@ -179,7 +181,9 @@ def still_open(
 
     Passwords are read anew each time, so earlier sightings of them say nothing.
     """
-    held_to_tls = {login.name for login in logins if login.requires_tls}
+    known = list(logins)
+    held_to_tls = {login.name for login in known if login.requires_tls}
+    names = {login.name for login in known}
     problems = (PLAINTEXT, PLAINTEXT_UNKNOWN) if is_blind else (PLAINTEXT,)
     return {
         one
@@ -187,6 +191,8 @@ def still_open(
         if not is_enforced
         and one.problem in problems
         and one.account not in held_to_tls
+        # An account that was dropped since. What is named by the client's own address was of none that was known.
+        and (one.account in names or one.account.rpartition("@")[2] == one.host)
         and one.last_seen >= not_before.isoformat()
     }
 

@@ -187,8 +187,8 @@ def _unheard(node: Node, members: t.Sequence[Member], others: t.Mapping[str, Nod
 
 
 def is_held_up_by_others(node: Node) -> bool:
-    """It reached other nodes, and together they are no quorum: nothing on this node can be what is wrong."""
-    return node.connected and not node.is_primary and node.size > 1
+    """It is Synced, or reached others and together they are no quorum: nothing on this node can be what is wrong."""
+    return node.is_synced or (node.connected and not node.is_primary and node.size > 1)
 
 
 def members_gone(node: Node, answers: t.Sequence[Node | None], members: t.Sequence[Member]) -> list[str]:

@@ -30,7 +30,10 @@ def parse_version(text: str) -> Version:
     """``10.11.19-MariaDB-0+deb12u1`` is (10, 11, 19). Raises MissingRequirement for any other server."""
     match = _VERSION.match(text)
     if not match:
-        raise MissingRequirement(f"the server says {text!r}: it is not MariaDB", "MySQL is not supported")
+        raise MissingRequirement(
+            f"the server says {text!r}: it is not MariaDB",
+            "MySQL's own server is not supported, nor is what others made of it",
+        )
     major, minor, patch = (int(part) for part in match.groups())
     return major, minor, patch
 

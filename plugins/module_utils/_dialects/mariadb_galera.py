@@ -33,6 +33,9 @@ Texts = t.Mapping[str, str]
 
 _SECRET = re.compile(r"(?:password|passphrase|secret|auth)$", re.IGNORECASE)
 _STOCK_LIMIT: t.Final = 16
+# view(view_id(NON_PRIM,08b5d9cc-97f6,15) memb { 08b5d9cc-97f6,0 cd05d688-bdf6,0 } joined { ..., over several lines
+_VIEW = re.compile(r"view\(view_id\((PRIM|NON_PRIM),[^)]*\) memb \{([^}]*)\}")
+_MEMBER = re.compile(r"([0-9a-f]{8}-[0-9a-f]{4}),\d+")
 REQUIRED, OPTIONAL, OFF = "required", "optional", "off"
 
 
@@ -88,6 +91,23 @@ def allowlist_statements(literal: str) -> tuple[str, str]:
         f"INSERT IGNORE INTO mysql.wsrep_allowlist (ip) SELECT ip FROM {rows} AS wanted WHERE ip <> ''",
         f"DELETE FROM mysql.wsrep_allowlist WHERE NOT FIND_IN_SET(ip, {listed})",
     )
+
+
+def reached_without_quorum(journal: str) -> tuple[str, ...]:
+    """Short identifiers of the nodes that were together, the server's own among them, without being a quorum.
+
+    It is what the last view said that the server logged; empty where that was primary, or of the server alone.
+    """
+    views = _VIEW.findall(journal)
+    kind, members = views[-1] if views else ("", "")
+    found = tuple(_MEMBER.findall(members))
+    return found if kind == "NON_PRIM" and len(found) > 1 else ()
+
+
+def short_identifier(uuid: str) -> str:
+    """As the provider's log writes a node's identifier."""
+    parts = uuid.split("-")
+    return f"{parts[0]}-{parts[3]}" if len(parts) == 5 else uuid
 
 
 def mask_secrets(options: Texts) -> dict[str, str]:

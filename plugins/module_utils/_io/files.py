@@ -47,6 +47,15 @@ def read_file(path: str) -> FileContent | None:
         return FileContent(stream.read(), status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
 
 
+def free_bytes(directory: str) -> int:
+    """What the file system has left for accounts other than root. Raises ObservationFailed."""
+    try:
+        status = os.statvfs(directory)
+    except OSError as error:
+        raise ObservationFailed(f"can't look at {directory}: {error.strerror}") from None
+    return status.f_bavail * status.f_frsize
+
+
 def replace_file(path: str, content: FileContent) -> None:
     """Put content in place atomically and durably: readers see the old file or the new one, never a part.
 

@@ -11,6 +11,7 @@ They are loaded when they are needed: a module for one kind of server does not p
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 import sys
@@ -49,6 +50,7 @@ def require_cryptography() -> types.ModuleType:
     return _require(_CRYPTOGRAPHY)
 
 
+@functools.cache  # it is asked for with every statement
 def _require(library: _Library) -> types.ModuleType:
     wanted = ".".join(map(str, library.minimum))
     try:

@@ -44,6 +44,8 @@ from .._dialects.mariadb_accounts import (
 )
 from .mariadb import ServerRefused, Session
 
+# By the rules for passwords, of which one is that it was the account's before: a second run would fail, too.
+_PASSWORD_REFUSED: t.Final = 1819
 _ACCESS_DENIED = (1044, 1045, 1142, 1143, 1227, 1370)
 _TLS_KINDS = ("none", "ssl", "x509", "specified")
 # Keys of mysql.global_priv to our options.
@@ -92,10 +94,11 @@ class AccountsServer:
                 else:
                     self._session.execute(statement.sql)
             except ServerRefused as error:
+                refused = error.number == _PASSWORD_REFUSED
                 raise ApplyFailed(
                     f"statement {index + 1} of {len(statements)} failed, those before it hold: "
                     f"{_what(statement)}: {error.text}",
-                    "A second run does what is left",
+                    "Declare another password" if refused else "A second run does what is left",
                 ) from None
 
     def _lock(self) -> None:

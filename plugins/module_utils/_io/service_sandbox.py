@@ -17,6 +17,7 @@ from .._core.sandbox import ProcessView, parse_exposure, parse_mounts
 from .commands import run_command
 from .files import FileContent, read_file, remove_file, replace_file
 from .processes import is_open_for_writing, open_files, process_started, read_process_file, unit_processes
+from .rescue import FallBack
 from .units import reload_manager
 
 _RESCUE_DIRECTORY: t.Final = "/run/bulwark"
@@ -43,22 +44,14 @@ def put_drop_in(unit: str, text: str | None) -> None:
     reload_manager()
 
 
-def rescue_command(unit: str, former: str | None) -> list[str]:
-    """What brings a service back without its new sandbox, if nobody is left to do it. Does nothing where it runs.
-
-    The former drop-in is kept in a file beside, so that no text travels on a command line.
-    """
+def keep_drop_in(unit: str, former: str | None) -> FallBack:
+    """The former drop-in in a file of its own, for the rescue."""
     os.makedirs(_RESCUE_DIRECTORY, mode=0o700, exist_ok=True)
     kept = f"{_RESCUE_DIRECTORY}/{unit}.conf"
     remove_file(kept)
     if former is not None:
-        replace_file(kept, FileContent(former.encode("utf-8"), 0, 0, 0o600))
-    script = (
-        'systemctl is-active --quiet -- "$1" && exit 0; '
-        'if [ -f "$2" ]; then cp -- "$2" "$3"; else rm -f -- "$3"; fi; '
-        'systemctl daemon-reload; systemctl restart -- "$1"'
-    )
-    return ["/bin/sh", "-c", script, "sh", unit, kept, drop_in_path(unit)]
+        replace_file(kept, FileContent(former.encode("utf-8"), 0, 0, 0o644))
+    return FallBack(drop_in_path(unit), kept)
 
 
 def observe_process(process: int, unit: str) -> ProcessView:

@@ -16,6 +16,7 @@ from .._core.errors import ApplyFailed, MissingRequirement, ObservationFailed
 from .commands import is_there, run_command
 
 _SYSTEMCTL: t.Final = ("systemctl", "--no-pager", "--no-ask-password")
+_LAST_LINES: t.Final = 1000
 
 
 def has_systemd() -> bool:
@@ -125,17 +126,42 @@ def wait_until_running(name: str, *, deadline: float) -> bool:
         time.sleep(0.2)
 
 
-def arm_timer(name: str, command: t.Sequence[str], *, seconds: int) -> None:
-    """Run a command after a while unless the timer is cancelled: what puts things back when nobody is left to do it."""
+def arm_timer(name: str, command: t.Sequence[str], *, seconds: int, again: int | None = None) -> None:
+    """Run a command after a while unless the timer is cancelled: what puts things back when nobody is left to do it.
+
+    :param again: seconds after which it is run once more, as long as the timer is there.
+    """
     cancel_timer(name)
+    repeated = () if again is None else (f"--on-unit-inactive={again}s",)
     done = run_command(
         [
-            *("systemd-run", "--quiet", f"--unit={name}", f"--on-active={seconds}s", "--timer-property=AccuracySec=1s"),
-            *("--property=Type=oneshot", "--", *command),
+            # Without a description it is the command, whose line breaks spoil the unit for the next reload of systemd.
+            *("systemd-run", "--quiet", f"--unit={name}", f"--description={name}"),
+            *(f"--on-active={seconds}s", *repeated),
+            *("--timer-property=AccuracySec=1s", "--property=Type=oneshot", "--", *command),
         ]
     )
     if not done.succeeded:
         raise ApplyFailed(f"can't arm the timer {name}: {done.complaint}", "Nothing was changed")
+
+
+def reset_failed(name: str) -> None:
+    """Forget that a unit failed, so that it is not refused as one that was started too often."""
+    run_command([*_SYSTEMCTL, "reset-failed", "--", name])
+
+
+def read_journal(unit: str) -> str:
+    """What the unit's latest start wrote to the journal, and what systemd wrote of it."""
+    start = unit_properties(unit, "InvocationID")["InvocationID"]
+    wanted = [f"_SYSTEMD_INVOCATION_ID={start}", "+", f"INVOCATION_ID={start}"]
+    return run_command(["journalctl", "--quiet", "--output=cat", f"--lines={_LAST_LINES}", *wanted]).output
+
+
+def last_error(unit: str) -> str:
+    """The last error that the unit's latest start wrote to the journal, or the last line where it called none so."""
+    lines = [line.strip() for line in read_journal(unit).splitlines() if line.strip()]
+    errors = [line.partition("[ERROR] ")[2] for line in lines if "[ERROR] " in line and "Aborting" not in line]
+    return (errors or lines or ["it wrote nothing to the journal"])[-1].rstrip(".")
 
 
 def cancel_timer(name: str) -> None:

@@ -8,12 +8,11 @@
 
 from __future__ import annotations
 
-import re
 import time
 import typing as t
 
 from .._controls.sandbox_profiles import PROFILES
-from .._core.errors import ApplyFailed, InvalidDeclaration
+from .._core.errors import ApplyFailed
 from .._core.plan import RESTART, Plan
 from .._core.sandbox import (
     Profile,
@@ -25,20 +24,13 @@ from .._core.sandbox import (
     sandbox_of,
     void_parts,
 )
+from .._core.services import service_name
 from .._io import service_sandbox as io
 from .._io.commands import run_command
-from .._io.units import (
-    arm_timer,
-    cancel_timer,
-    require_booted,
-    restart_unit,
-    unit_properties,
-    wait_until_running,
-)
+from .._io.rescue import arm_rescue, cancel_rescue
+from .._io.units import require_booted, reset_failed, restart_unit, unit_properties, wait_until_running
 
-_UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]+\.service")
-# The rescue comes later than the module itself would have acted, or two would restart the service at once.
-_RESCUE_MARGIN: t.Final = 30
+_PURPOSE: t.Final = "sandbox"
 
 
 class ServiceSandbox:
@@ -100,15 +92,15 @@ class ServiceSandbox:
 
     def _restart(self, *, former: str | None) -> None:
         unit = self.declared.unit
-        timer = f"bulwark-sandbox-rescue-{re.sub('[^A-Za-z0-9]', '-', unit)}"
-        arm_timer(timer, io.rescue_command(unit, former), seconds=self.deadline * 2 + _RESCUE_MARGIN)
+        arm_rescue(_PURPOSE, unit, [io.keep_drop_in(unit, former)], deadline=self.deadline)
         complaint = self._start()
         if not complaint:
-            cancel_timer(timer)
+            cancel_rescue(_PURPOSE, unit)
             return
         io.put_drop_in(unit, former)
+        reset_failed(unit)
         again = self._start()
-        cancel_timer(timer)
+        cancel_rescue(_PURPOSE, unit)
         ending = f"it still does not run: {again}" if again else "it runs again"
         raise ApplyFailed(
             f"{unit} did not come back in its sandbox ({complaint}); the sandbox was taken back and {ending}",
@@ -135,9 +127,7 @@ class ServiceSandbox:
 
 def subject(options: t.Mapping[str, t.Any]) -> ServiceSandbox:
     """A subject from the module's parameters. Raises InvalidDeclaration."""
-    unit = options["unit"] if "." in options["unit"].rpartition("@")[2] else f"{options['unit']}.service"
-    if not _UNIT.fullmatch(unit):
-        raise InvalidDeclaration(f"{options['unit']!r} is not the name of a service", "Like postgresql@15-main.service")
+    unit = service_name(options["unit"])
     profile = PROFILES[options["profile"]]
     overrides = {str(name): _text(value) for name, value in options["directives"].items()}
     sandbox = sandbox_of(profile, unit=unit, writable=options["read_write_paths"], overrides=overrides)

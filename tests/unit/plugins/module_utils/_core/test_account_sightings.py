@@ -13,9 +13,12 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.account_sig
     Login,
     account_of,
     merge_sightings,
+    parse_account_acceptances,
+    refuse_unaccepted_accounts,
     sightings_of_passwords,
     still_open,
 )
+from ansible_collections.bulwark.database.plugins.module_utils._core.errors import RefusedForSafety
 
 TODAY = datetime.date(2026, 11, 25)
 
@@ -76,6 +79,19 @@ def test_an_earlier_sighting_counts_while_it_may_be_true(
     assert bool(found) is counts
 
 
+@pytest.mark.parametrize(("account", "counts"), [("app@%", True), ("dropped@%", False), ("stranger@10.0.0.5", True)])
+def test_an_account_that_is_gone_needs_no_protection(account: str, counts: bool) -> None:
+    """What is recorded by a client's address was of no account that was known."""
+    found = still_open(
+        [AccountSighting(account, "plaintext", "10.0.0.5", "2026-11-25")],
+        [Login("app", "%")],
+        is_blind=False,
+        is_enforced=False,
+        not_before=datetime.date(2026, 11, 18),
+    )
+    assert bool(found) is counts
+
+
 @pytest.mark.parametrize(
     ("login", "expires"),
     [
@@ -87,3 +103,24 @@ def test_an_earlier_sighting_counts_while_it_may_be_true(
 )
 def test_only_passwords_without_a_lifetime_of_their_own_expire(login: Login, expires: bool) -> None:
     assert bool(sightings_of_passwords([login], lifetime=1, now=1_000_100, today=TODAY)) is expires
+
+
+@pytest.mark.parametrize(
+    ("accepted", "seen", "refused"),
+    [
+        ("plaintext", "plaintext", False),
+        ("plaintext", "plaintext_unknown", False),  # the server offers TLS since, and can't tell any more
+        ("plaintext_unknown", "plaintext", True),
+        ("plaintext", "password_expires", True),
+    ],
+)
+def test_who_may_come_in_plaintext_may_do_so_unseen_and_not_the_other_way_round(
+    accepted: str, seen: str, refused: bool
+) -> None:
+    acceptances = parse_account_acceptances([{"account": "app@%", "problem": accepted}])
+    sightings = [AccountSighting("app@%", seen, "10.0.0.5", "2026-11-25")]
+    if not refused:
+        refuse_unaccepted_accounts(sightings, acceptances)
+        return
+    with pytest.raises(RefusedForSafety):
+        refuse_unaccepted_accounts(sightings, acceptances)

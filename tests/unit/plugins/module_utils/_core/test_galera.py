@@ -15,6 +15,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.errors impo
 from ansible_collections.bulwark.database.plugins.module_utils._core.galera import (
     Member,
     Node,
+    is_held_up_by_others,
     node_of_answer,
     reasons_against_stopping,
 )
@@ -164,3 +165,20 @@ def test_a_server_without_galera_is_no_node() -> None:
 def test_anything_else_is_refused(answer: dict[str, t.Any], words: str) -> None:
     with pytest.raises(InvalidDeclaration, match=words):
         node_of_answer(answer)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, True),
+        ({"size": 2}, True),
+        ({"status": "non-Primary", "size": 2, "ready": False}, True),
+        ({"status": "non-Primary", "size": 1, "ready": False}, False),
+        ({"state": "Donor/Desynced", "desynced": True}, False),
+        ({"connected": False, "status": "Disconnected", "size": 0}, False),
+    ],
+)
+def test_a_node_that_is_in_is_held_up_by_the_others_and_one_that_found_nobody_by_itself(
+    changes: dict[str, t.Any], expected: bool
+) -> None:
+    assert is_held_up_by_others(node(1, **changes)) is expected

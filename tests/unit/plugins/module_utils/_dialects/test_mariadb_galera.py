@@ -13,8 +13,10 @@ from ansible_collections.bulwark.database.plugins.module_utils._dialects.mariadb
     is_enabled,
     mask_secrets,
     members_of_addresses,
+    reached_without_quorum,
     read_node,
     replication_tls,
+    short_identifier,
 )
 
 PROVIDER = {"wsrep_provider": "/usr/lib/galera/libgalera_smm.so"}
@@ -86,3 +88,42 @@ def test_addresses_of_members_do_for_their_names() -> None:
     found = members_of_addresses({"wsrep_incoming_addresses": "192.0.2.1:3306,,192.0.2.2:0"})
     assert [member.address for member in found] == ["192.0.2.1:3306", "192.0.2.2:0"]
     assert members_of_addresses({}) == []
+
+
+# What a node logged that was started while the one was dead that the other had been with (MariaDB 10.11, Galera 26.4).
+HELD_UP = """\
+2026-11-25 19:47:29 0 [Note] WSREP: view(view_id(NON_PRIM,08b5d9cc-97f6,15) memb {
+\t08b5d9cc-97f6,0
+\tcd05d688-bdf6,0
+} joined {
+} left {
+} partitioned {
+\td8516216-ab7b,0
+})
+2026-11-25 19:47:54 0 [ERROR] WSREP: failed to open gcomm backend connection: 110: failed to reach primary view
+"""
+ALONE = "WSREP: view(view_id(NON_PRIM,08b5d9cc-97f6,1) memb {\n\t08b5d9cc-97f6,0\n} joined {\n} left {\n})\n"
+WHOLE = HELD_UP.replace("NON_PRIM", "PRIM")
+
+
+@pytest.mark.parametrize(
+    ("journal", "together"),
+    [
+        (HELD_UP, ("08b5d9cc-97f6", "cd05d688-bdf6")),
+        (ALONE, ()),  # it can't talk to the others: that may be its own fault
+        (WHOLE, ()),
+        (HELD_UP + WHOLE, ()),
+        (WHOLE + HELD_UP, ("08b5d9cc-97f6", "cd05d688-bdf6")),
+        (HELD_UP + ALONE, ()),
+        ("", ()),
+    ],
+)
+def test_the_last_view_says_whether_a_node_found_others_that_are_no_quorum(
+    journal: str, together: tuple[str, ...]
+) -> None:
+    assert reached_without_quorum(journal) == together
+
+
+def test_a_nodes_identifier_is_recognised_in_the_log() -> None:
+    assert short_identifier("cd05d688-e908-11f1-bdf6-43a2c4655e68") == "cd05d688-bdf6"
+    assert short_identifier("") == ""
