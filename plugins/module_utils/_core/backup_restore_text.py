@@ -26,19 +26,20 @@ _POSTGRESQL: t.Final = """\
 
 All you need is this folder (or a copy of it), the identity (secret key) of one of the recipients in
 recipients.txt, and a host with age, zstd, GNU tar and PostgreSQL of the version that "server_version" in the
-set's manifest.json names. Nothing of bulwark.database is needed. Work as the account of the server, usually
-postgres, which has to be able to read this folder and the identity. The commands of one restore belong into one
-shell (sh), one section after the other.
+set's manifest.json names. Nothing of bulwark.database is needed. Work as any account but root that can read
+this folder and the identity, postgres for example. The commands of one restore belong into one shell (sh), one
+section after the other.
 
 ## 1 Values
 
 STORE is this folder. IDENTITY is the file with the secret key. DATA is a new, empty folder with room for the
-whole server. BINARIES is where pg_ctl and postgres are.
+whole server. BINARIES is where pg_ctl and postgres are. ADMINISTRATOR is the server's first superuser.
 
     STORE={store}
     IDENTITY='/path/to/identity.txt'
     DATA='/path/to/new/data'
     BINARIES={binaries}
+    ADMINISTRATOR='postgres'
     export STORE IDENTITY
 
 For a moment in time only: the moment, in UTC and in this form: 2026-11-25T10:30:00Z. Leave it empty for
@@ -88,12 +89,13 @@ If pg_verifybackup is installed, it compares every file with the server's own li
 
 ## 5 Recover
 
-The server gets settings for the recovery alone; those of the source stay beside them. A segment that is there
-and can't be opened stops the recovery, one that is not there ends it.
+The server gets settings for the recovery alone; those of the source stay beside them. Only the account that
+restores may log in, as ADMINISTRATOR. A segment that is there and can't be opened stops the recovery, one that
+is not there ends it.
 
     if [ -e postgresql.auto.conf ]; then mv postgresql.auto.conf postgresql.auto.conf.source; fi
-    printf '%s\\n' 'local all all peer' > restore_hba.conf
-    : > restore_ident.conf
+    printf '%s\\n' 'local all all peer map=restore' > restore_hba.conf
+    printf 'restore "%s" "%s"\\n' "$(id -un)" "$ADMINISTRATOR" > restore_ident.conf
     printf '%s\\n' "listen_addresses = ''" "unix_socket_directories = '.'" 'port = 5432' \\
       "hba_file = 'restore_hba.conf'" "ident_file = 'restore_ident.conf'" 'archive_mode = off' 'hot_standby = off' \\
       'recovery_target_timeline = latest' 'recovery_target_action = promote' 'max_prepared_transactions = 1000' \\
@@ -140,7 +142,7 @@ of before the gap.
 
 ## 7 Look at it, and put it to use
 
-    "$BINARIES/psql" -X -A -t -h "$DATA" -p 5432 -d postgres -c 'SELECT pg_is_in_recovery(), now()'
+    "$BINARIES/psql" -X -A -t -h "$DATA" -p 5432 -U "$ADMINISTRATOR" -d postgres -c 'SELECT pg_is_in_recovery(), now()'
 
 "f" means that the recovery came to its end. Stop the server by "$BINARIES/pg_ctl" stop --pgdata="$DATA"; put
 postgresql.auto.conf.source back to postgresql.auto.conf, remove restore.conf, restore_hba.conf, restore_ident.conf
@@ -209,9 +211,11 @@ shows all of them; a folder that ends in .partial is none.
 
 ## 6 Look at it, without a network and without a cluster
 
+The server asks for no password (--skip-grant-tables). Its socket is in $DATA, where nobody else gets in.
+
     mariadbd --defaults-file="$DATA/backup-my.cnf" --user="$ACCOUNT" --datadir="$DATA" --socket="$DATA/restore.sock" \\
       --pid-file="$DATA/restore.pid" --log-error="$DATA/restore.log" --skip-networking --skip-slave-start \\
-      --event-scheduler=OFF > /dev/null 2>&1 &
+      --skip-grant-tables --event-scheduler=OFF > /dev/null 2>&1 &
     for second in $(seq 120); do
       if mariadb --no-defaults --socket="$DATA/restore.sock" -e 'SELECT 1' > /dev/null 2>&1; then break; fi
       sleep 1
@@ -251,11 +255,21 @@ def render_restore_text(job: BackupJob, *, key_file: str = "") -> str:
     :param key_file: where MariaDB keeps the keys of its encrypted tables; empty if it encrypts none.
     """
     if isinstance(job.server, PostgreSQLPlace):
-        text = _POSTGRESQL.format(name=job.name, store=_quoted(job.store), binaries=_quoted(job.server.binaries))
-    else:
-        assert isinstance(job.server, MariaDBPlace)
-        keys = _WITH_KEYS.format(path=key_file, quoted=_quoted(key_file)) if key_file else _WITHOUT_KEYS
-        text = _MARIADB.format(name=job.name, store=_quoted(job.store), key_file=keys)
+        return render_postgresql_text(job.name, store=job.store, binaries=job.server.binaries)
+    assert isinstance(job.server, MariaDBPlace)
+    return render_mariadb_text(job.name, store=job.store, key_file=key_file)
+
+
+def render_postgresql_text(name: str, *, store: str, binaries: str) -> str:
+    return _with_check(_POSTGRESQL.format(name=name, store=_quoted(store), binaries=_quoted(binaries)))
+
+
+def render_mariadb_text(name: str, *, store: str, key_file: str) -> str:
+    keys = _WITH_KEYS.format(path=key_file, quoted=_quoted(key_file)) if key_file else _WITHOUT_KEYS
+    return _with_check(_MARIADB.format(name=name, store=_quoted(store), key_file=keys))
+
+
+def _with_check(text: str) -> str:
     return f"{text}\n{CHECK_LINE}{hashlib.sha256(text.encode('utf-8')).hexdigest()}\n"
 
 

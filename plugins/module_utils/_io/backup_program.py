@@ -24,27 +24,28 @@ ENTRY: t.Final = "_job.command_line"
 PACKAGE: t.Final = "bulwark_backup"
 # The oldest moment that a zip can hold: it says nothing, and is the same each time.
 _MOMENT: t.Final = (1980, 1, 1, 0, 0, 0)
-_MAIN: t.Final = f"""\
+_MAIN: t.Final = """\
 import sys
 
-from {PACKAGE}.{ENTRY} import run
+from {package}.{entry} import run
 
 sys.exit(run(sys.argv[1:]))
 """
 
 
-def build_program(root: str = "") -> bytes:
+def build_program(root: str = "", *, entry: str = ENTRY) -> bytes:
     """The zip, for ``python3 -I FILE``.
 
-    Whoever calls it has to import ``_job.command_line``: Ansible sends only what is
-    imported. Raises ObservationFailed if a source can't be had.
+    Whoever calls it has to import the entry: Ansible sends only what is imported. Raises ObservationFailed if a source
+    can't be had.
 
     :param root: the package that holds the layers; that of this module unless a test says otherwise.
+    :param entry: the module whose ``run`` is the program.
     """
     root = root or __name__.rpartition("._io.")[0]
-    sources = _sources(root)
+    sources = _sources(root, entry)
     layers = sorted({name.split(".")[0] for name in sources})
-    files = {"__main__.py": _MAIN, f"{PACKAGE}/__init__.py": ""}
+    files = {"__main__.py": _MAIN.format(package=PACKAGE, entry=entry), f"{PACKAGE}/__init__.py": ""}
     # zips know no packages without such a file
     files.update({f"{PACKAGE}/{layer}/__init__.py": "" for layer in layers})
     files.update({f"{PACKAGE}/{name.replace('.', '/')}.py": text for name, text in sources.items()})
@@ -59,10 +60,10 @@ def build_program(root: str = "") -> bytes:
     return stream.getvalue()
 
 
-def _sources(root: str) -> dict[str, str]:
+def _sources(root: str, entry: str) -> dict[str, str]:
     """The entry and all that it imports of ours, by ``layer.module``."""
     found: dict[str, str] = {}
-    wanted = [ENTRY]
+    wanted = [entry]
     while wanted:
         name = wanted.pop()
         if name not in found:
