@@ -11,10 +11,10 @@ short_description: Deploy a scheduled restore test of encrypted backups
 description:
   - Puts the program C(bulwark-restore-test), the file that describes a test, and its service and timer in place.
   - A test restores the newest backup of a folder by the commands of its C(RESTORE.txt) into a throwaway server without
-    network, recovers PostgreSQL to a random moment, checks what came back, writes a signed record, and removes everything.
-    What can't be proven restorable leaves the service in the state C(failed).
-  - Commands are run only if C(RESTORE.txt) is, to the byte, what this version of the collection writes. Whoever can write
-    to the backups can't make this host run anything else.
+    network, recovers PostgreSQL to a random moment, checks what came back, writes a signed record, and removes
+    everything. What can't be proven restorable leaves the service in the state C(failed).
+  - Commands are run only if C(RESTORE.txt) is, to the byte, what this version of the collection writes. Whoever can
+    write to the backups can't make this host run anything else.
   - Account, folders and keys are left to the role P(bulwark.database.restore_test#role).
 author:
   - The bulwark.database authors (@bulwark-database)
@@ -37,8 +37,8 @@ options:
     choices: [postgresql, mariadb]
   source:
     description:
-      - Folder with the backups, laid out like a store of M(bulwark.database.backup_job), which C(bulwark-restore) can read.
-        Needed with O(state=present).
+      - Folder with the backups, laid out like a store of M(bulwark.database.backup_job). C(bulwark-restore) has to be
+        able to read it. Needed with O(state=present).
     type: str
   identity:
     description: File with the identity of age, readable for C(bulwark-restore) alone.
@@ -57,8 +57,8 @@ options:
     default: /var/lib/bulwark/restore-scratch
   scratch_size:
     description:
-      - Size of a file system in memory that takes the place of O(scratch) while a test runs, such as V(8G) or V(50%). It
-        goes with the service, whatever ends it. Empty for O(scratch) on disk.
+      - Size of a file system in memory that takes the place of O(scratch) while a test runs, such as V(8G) or V(50%).
+        It goes with the service, whatever ends it. Empty for O(scratch) on disk.
     type: str
     default: ''
   binaries:
@@ -80,7 +80,8 @@ options:
     type: bool
     default: true
   queries:
-    description: Questions to the restored server. The answer to each has to be a number that is not less than its minimum.
+    description:
+      - Questions to the restored server. The answer to each has to be a number that is not less than its minimum.
     type: list
     elements: dict
     default: []
@@ -115,8 +116,8 @@ options:
     default: 43200
   pull_command:
     description:
-      - Program and arguments that bring O(source) up to date before each test, such as C(rsync) over C(ssh) with a key that
-        may only read. It runs in a service of its own, with a network and without the keys.
+      - Program and arguments that bring O(source) up to date before each test, such as C(rsync) over C(ssh) with a key
+        that may only read. It runs in a service of its own, with a network and without the keys.
     type: list
     elements: str
     default: []

@@ -44,10 +44,10 @@ def render_script(text: str, values: t.Mapping[str, str]) -> str:
     engine_of(text)
     script = "\n".join(command_blocks(text).values())
     for name, value in values.items():
-        line = f"{name}={shlex.quote(value)}"
-        script, count = re.subn(rf"^{name}='.*$", lambda dummy, line=line: line, script, count=1, flags=re.MULTILINE)
-        if not count:
+        found = re.search(rf"^{name}='.*$", script, re.MULTILINE)
+        if not found:
             raise RefusedForSafety(f"RESTORE.txt asks for no {name}")
+        script = f"{script[: found.start()]}{name}={shlex.quote(value)}{script[found.end() :]}"
     return script
 
 

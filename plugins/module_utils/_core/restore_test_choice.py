@@ -48,10 +48,13 @@ def choose(contents: Contents, *, with_older: bool, chance: Chance) -> list[Choi
 
 def complaints(contents: Contents) -> list[str]:
     """What is damaged or missing before anything is restored."""
-    lines = list(contents.damaged)
-    for gap in gaps(contents.manifests, contents.sidecars):
-        lines.append(f"the log has a gap of {gap.count} segments, from {gap.first} to {gap.last}")
-    return lines
+    return [
+        *contents.damaged,
+        *(
+            f"the log has a gap of {gap.count} segments, from {gap.first} to {gap.last}"
+            for gap in gaps(contents.manifests, contents.sidecars)
+        ),
+    ]
 
 
 def newest_moment(contents: Contents) -> str:

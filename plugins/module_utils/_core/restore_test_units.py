@@ -4,7 +4,7 @@
 
 # This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
 
-"""What a restore test consists of on its host: program, file, systemd units; and what differs from what is there. Pure."""
+"""What a restore test is on its host: program, file, systemd units; and what differs from what is there. Pure."""
 
 from __future__ import annotations
 

@@ -53,10 +53,10 @@ def build_program(root: str = "", *, entry: str = ENTRY) -> bytes:
     # stored, because compression differs between versions of zlib
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
-            entry = zipfile.ZipInfo(name, _MOMENT)
-            entry.create_system = 3
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, files[name])
+            member = zipfile.ZipInfo(name, _MOMENT)
+            member.create_system = 3
+            member.external_attr = 0o644 << 16
+            archive.writestr(member, files[name])
     return stream.getvalue()
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 import socket
 import time
 import typing as t
@@ -47,9 +48,9 @@ Say = t.Callable[[str], None]
 
 
 def run_tests(test: RestoreTest, say: Say, chance: Chance) -> None:
-    """Only under the lock. Raises BulwarkError for the first backup that can't be proven restorable; each has its record.
+    """Only under the lock. Raises BulwarkError for the first backup that can't be proven restorable.
 
-    What can't be looked at at all is a failure with a record as well.
+    There is a record for each, and for a source that can't be looked at.
     """
     clear(test, say)
     failures: list[BulwarkError] = []
@@ -79,10 +80,10 @@ def clear(test: RestoreTest, say: Say) -> None:
         began = {}
     findings = Findings(float(began.get("started", time.time())), moment=str(began.get("moment", "")))
     error = "the run was ended from outside before it came to its end"
-    if began.get("pid") != os.getpid():
-        _record(test, findings, error)
-        say(f"{error}: recorded as a failure")
-    _forget_running(test)
+    try:
+        say(f"{error}: {_record(test, findings, error)}")
+    finally:
+        _forget_running(test)
 
 
 def status(test: RestoreTest) -> dict[str, t.Any]:
@@ -104,8 +105,10 @@ def _recorded(test: RestoreTest, findings: Findings, failures: list[BulwarkError
         error = f"ended by {type(problem).__name__}"
         raise
     finally:
-        say(f"evidence: {_record(test, findings, error)}")
-        _forget_running(test)
+        try:
+            say(f"evidence: {_record(test, findings, error)}")
+        finally:
+            _forget_running(test)
 
 
 def _look(test: RestoreTest, findings: Findings) -> Contents:
@@ -253,6 +256,4 @@ def _forget_running(test: RestoreTest) -> None:
 
 
 def _own_name() -> str:
-    import pwd
-
     return pwd.getpwuid(os.getuid()).pw_name
