@@ -31,12 +31,9 @@ from restoring_hosts import (
     wait_until,
 )
 
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 @pytest.fixture(scope="module", autouse=True)
-def sources() -> Iterator[None]:
+def sources() -> None:
     """Two full backups of PostgreSQL with load before, between and after them, one of MariaDB; all carried over."""
     load(1)
     POSTGRESQL.output("systemctl start bulwark-backup-main.service")
@@ -47,7 +44,6 @@ def sources() -> Iterator[None]:
     )
     OF_POSTGRESQL.fill(POSTGRESQL)
     OF_MARIADB.fill(MARIADB)
-    yield
 
 
 def load(first: int) -> None:
