@@ -104,7 +104,9 @@ def judge_query(query: Query, answer: str) -> Check:
         found = Decimal(_last_line(answer))
     except InvalidOperation:
         return Check(name, False, f"the answer to {query.name} is no number")
-    if not found >= Decimal(query.minimum):
+    if not found.is_finite():
+        return Check(name, False, f"the answer to {query.name} is no number")
+    if found < Decimal(query.minimum):
         return Check(name, False, f"the answer to {query.name} is {found}, {query.minimum} is the least")
     return Check(name, True, f"{found}, {query.minimum} is the least")
 

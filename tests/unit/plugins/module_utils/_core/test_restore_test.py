@@ -69,6 +69,8 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.restore_tes
     plan_absent,
     plan_present,
     render_units,
+)
+from ansible_collections.bulwark.database.plugins.module_utils._core.restore_test_units import (
     test_file as file_of_test,
 )
 from sample_backups import full, segment
@@ -144,6 +146,15 @@ def test_a_value_that_the_text_does_not_ask_for_is_refused() -> None:
         render_script(restore_text("postgresql"), {"ACCOUNT": "mysql"})
 
 
+def the_first(count: int) -> int:
+    assert count > 0
+    return 0
+
+
+def the_last(count: int) -> int:
+    return count - 1
+
+
 def contents(*, gap: bool = False, damaged: tuple[str, ...] = ()) -> Contents:
     manifests = (full(1000, start=1), full(2000, start=11))
     segments = [segment(number, 1000 + number * 100) for number in range(1, 31) if not (gap and number == 20)]
@@ -151,33 +162,30 @@ def contents(*, gap: bool = False, damaged: tuple[str, ...] = ()) -> Contents:
 
 
 def test_the_newest_set_is_chosen_and_an_older_one_only_if_that_is_wanted() -> None:
-    (newest,) = choose(contents(), with_older=False, chance=lambda count: 0)
+    (newest,) = choose(contents(), with_older=False, chance=the_first)
     assert newest.manifest.finished == render_moment(2000)
-    both = choose(contents(), with_older=True, chance=lambda count: count - 1)
+    both = choose(contents(), with_older=True, chance=the_last)
     assert [choice.manifest.finished for choice in both] == [render_moment(2000), render_moment(1000)]
 
 
 def test_a_moment_lies_where_restore_txt_takes_the_chosen_set() -> None:
     """From the set's own end to before the next set's, or to the end of the log."""
-    chance = random.Random(4)
-    seen: dict[int, list[int]] = {2000: [], 1000: []}
-    for dummy in range(3000):
-        for choice in choose(contents(), with_older=True, chance=chance.randrange):
-            seen[parse_moment(choice.manifest.finished)].append(parse_moment(choice.moment))
-    assert [min(seen[1000]), max(seen[1000])] == [1000, 1999]
-    assert [min(seen[2000]), max(seen[2000])] == [2000, parse_moment(newest_moment(contents()))]
+    first = choose(contents(), with_older=True, chance=the_first)
+    last = choose(contents(), with_older=True, chance=the_last)
+    assert [parse_moment(choice.moment) for choice in first] == [2000, 1000]
+    assert [choice.moment for choice in last] == [newest_moment(contents()), render_moment(1999)]
 
 
 def test_a_set_of_mariadb_is_restored_to_its_own_end() -> None:
     only = Contents((full(1000, engine="mariadb"), full(2000, engine="mariadb")), (), ())
-    both = choose(only, with_older=True, chance=lambda count: count - 1)
+    both = choose(only, with_older=True, chance=the_last)
     assert [choice.moment for choice in both] == [render_moment(2000), render_moment(1000)]
     assert newest_moment(only) == render_moment(2000)
 
 
 def test_an_empty_source_is_a_failure() -> None:
     with pytest.raises(DidNotTakeEffect, match="no full backup"):
-        choose(Contents((), (), ()), with_older=True, chance=lambda count: 0)
+        choose(Contents((), (), ()), with_older=True, chance=the_first)
     assert newest_moment(Contents((), (), ())) == ""
 
 
