@@ -37,6 +37,7 @@ BENCHMARKS: t.Final = (
     Benchmark("file_permissions_benchmark.py", "Half a million files, beside find"),
     Benchmark("role_benchmark.py", "A hardening run that changes nothing", needs_lab=True),
     Benchmark("tls_benchmark.py", "What TLS costs"),
+    Benchmark("backup_throughput_benchmark.py", "A full backup, beside the bare pipe of the same tools"),
 )
 
 HEADER: t.Final = """\

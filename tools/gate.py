@@ -132,7 +132,7 @@ def stages(*, full: bool) -> list[Stage]:
         "faults", "-n", "2", "tests/faults", environment=FAULTS if full else {}, timeout=3600 if full else 300
     )
     hardening = ("postgresql_hardening", "mariadb_hardening", "galera_hardening")
-    scenarios = [molecule(scenario, "debian12") for scenario in hardening]
+    scenarios = [molecule(scenario, "debian12") for scenario in (*hardening, "encrypted_backup")]
     if full:
         scenarios += [molecule(scenario, "debian13") for scenario in hardening]
         scenarios.append(molecule("postgresql_hardening", "debian-testing"))

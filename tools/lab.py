@@ -27,8 +27,9 @@ from sample_servers import GALERA_FILE, GALERA_OPTIONS, GALERA_SQL, POSTGRESQL_R
 NETWORK = "bulwark-lab"
 SUBNET = "10.89.77.0/24"
 PATIENCE_SECONDS = 60
-# Namespaces for systemd's sandboxing and nftables need these; without them sandboxing is silently void.
-CAPABILITIES = "SYS_ADMIN,NET_ADMIN,NET_RAW"
+# Namespaces for systemd's sandboxing and nftables need these; without them sandboxing is silently void. The last is
+# what real hosts can give a service that copies the data directory of another account.
+CAPABILITIES = "SYS_ADMIN,NET_ADMIN,NET_RAW,DAC_READ_SEARCH"
 
 
 @dataclasses.dataclass(frozen=True)

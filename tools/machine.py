@@ -63,7 +63,9 @@ REQUIREMENTS = (
     Requirement("mariadb-client-core", "mariadb", "clients for integration tests"),
     Requirement("galera-4", "", "clusters in integration tests"),
     Requirement("rsync", "rsync", "state transfers of clusters in integration tests"),
-    Requirement("age", "age", "seals keys in integration tests"),
+    Requirement("age", "age", "seals keys and backups in integration tests"),
+    Requirement("zstd", "zstd", "compresses backups in integration tests"),
+    Requirement("mariadb-backup", "mariadb-backup", "copies MariaDB servers in integration tests"),
     Requirement("python3-cryptography", "", "modules run on this machine in integration tests"),
     Requirement("python3-pymysql", "", "modules run on this machine in integration tests"),
 )

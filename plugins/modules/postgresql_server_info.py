@@ -43,7 +43,7 @@ server:
       type: int
       sample: 150018
     settings:
-      description: Paths and port, relative paths made absolute.
+      description: Paths, port, and how it archives; relative paths are made absolute.
       type: dict
       sample: {"data_directory": "/var/lib/postgresql/15/main", "port": "5432"}
     os_user:

@@ -5,6 +5,10 @@
 from __future__ import annotations
 
 import dataclasses
+import grp
+import os
+import shutil
+import subprocess
 import typing as t
 
 import pytest
@@ -53,6 +57,18 @@ def test_what_a_unix_socket_does_not_show_is_set_all_the_same(server: PrivateSer
     assert not declare(server, settings=settings).plan
     server.restart()
     assert not declare(server, settings=settings).plan
+
+
+def test_an_archive_command_that_the_server_does_not_show_yet_is_set_all_the_same(server: PrivateServer) -> None:
+    """While archive_mode is off, the server shows "(disabled)" instead of it."""
+    settings = {"archive_mode": "on", "archive_command": "/bin/false %p"}
+    assert len(declare(server, settings=settings).plan) == 2
+    assert not declare(server, settings=settings).plan
+    changed = declare(server, settings={**settings, "archive_command": "/bin/true %p"})
+    assert len(changed.plan) == 1
+    server.restart()
+    assert not declare(server, settings={**settings, "archive_command": "/bin/true %p"}).plan
+    assert server.psql("SHOW archive_command") == "/bin/true %p"
 
 
 def test_a_pending_value_is_live_after_a_restart(server: PrivateServer) -> None:
@@ -203,6 +219,28 @@ def test_settings_with_which_the_server_would_not_start_are_refused(
     with pytest.raises(RefusedForSafety, match="would not start: WAL streaming"):
         declare(shared_server, check_mode=check_mode, settings=impossible)
     assert "wal_level" not in (shared_server.data / "postgresql.auto.conf").read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another account")
+def test_a_key_that_the_server_reads_by_a_further_group_of_its_account_does_not_stand_in_the_way(
+    server: PrivateServer,
+) -> None:
+    """As Debian sets a server up: the key belongs to root and the group ssl-cert, which postgres is in besides."""
+    further = next(group for group in grp.getgrall() if server.account in group.gr_mem)
+    certificate, key = server.root / "server.crt", server.root / "server.key"
+    names = ["-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)]
+    command = ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "2", *names]
+    subprocess.run(command, check=True, capture_output=True)
+    shutil.chown(key, "root", further.gr_name)
+    key.chmod(0o640)
+    certificate.chmod(0o644)
+    with (server.data / "postgresql.conf").open("a", encoding="utf-8") as stream:
+        stream.write(f"ssl = on\nssl_cert_file = '{certificate}'\nssl_key_file = '{key}'\n")
+    server.restart()
+    assert server.psql("SHOW ssl") == "on"
+    declare(server, settings={"archive_mode": "on"})
+    server.restart()
+    assert server.psql("SHOW archive_mode") == "on"
 
 
 def test_a_certificate_that_is_not_there_is_announced_and_never_set(shared_server: PrivateServer) -> None:

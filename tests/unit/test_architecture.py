@@ -60,7 +60,7 @@ def test_the_file_keeps_the_rules_of_its_layer(path: Path) -> None:
     assert violations == []
 
 
-def test_module_utils_holds_the_five_layers_and_nothing_else() -> None:
+def test_module_utils_holds_the_six_layers_and_nothing_else() -> None:
     assert {path.name for path in UTILITIES.iterdir()} - {"__pycache__"} <= set(UTILITY_LAYERS)
 
 
@@ -100,6 +100,11 @@ FORBIDDEN_IMPORTS = [
     ("_io", "from ansible.module_utils.basic import AnsibleModule"),
     ("_io", "from .._module.runner import run"),
     ("_io", "from .._controls.catalogue import controls"),
+    ("_job", "from ansible.module_utils.basic import AnsibleModule"),
+    ("_job", "from .._module.runner import run"),
+    ("_job", "from .._controls.catalogue import controls"),
+    ("_core", "from .._job.command_line import run"),
+    ("_io", "from .._job.command_line import run"),
     ("_report", "import os"),
     ("filter", "from ansible_collections.bulwark.database.plugins.module_utils._io.files import read_file"),
     ("modules", "from ansible_collections.bulwark.database.plugins.module_utils._io.files import read_file"),
@@ -117,6 +122,8 @@ def test_a_forbidden_import_is_found(layer: str, source: str) -> None:
         ("_core", "from __future__ import annotations\nimport re\nfrom .plan import Plan"),
         ("_dialects", "from .._core.errors import InvalidDeclaration"),
         ("_io", "import os\nfrom .._core.errors import ApplyFailed\nfrom .libraries import require_psycopg"),
+        ("_job", "import os\nimport time\nfrom .._io.backup_store import Store\nfrom .state import remember"),
+        ("_module", "from .._job import command_line"),
         ("_module", "from ansible.module_utils.basic import AnsibleModule\nfrom .._io.files import read_file"),
         ("modules", "from ansible_collections.bulwark.database.plugins.module_utils._module.runner import run"),
     ],

@@ -11,6 +11,8 @@ from __future__ import annotations
 import typing as t
 
 SETTINGS: t.Final = (
+    "archive_command",
+    "archive_mode",
     "config_file",
     "data_directory",
     "data_directory_mode",

@@ -52,6 +52,8 @@ PRELOAD_PARAMETERS: t.Final = frozenset(
 SOCKET_PARAMETERS: t.Final = frozenset(
     {"tcp_keepalives_count", "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_user_timeout"}
 )
+# What the server shows in place of archive_command while archive_mode is off, whatever the files say.
+HIDDEN_VALUES: t.Final[t.Mapping[str, str]] = {"archive_command": "(disabled)"}
 # In pg_settings, but no configuration file may hold them (GUC_DISALLOW_IN_FILE).
 UNSETTABLE_PARAMETERS: t.Final = frozenset(
     {

@@ -26,6 +26,7 @@ from .files import read_file
 from .mariadb import ServerRefused, Session
 from .private_folder import private_folder
 from .processes import process_link, process_started, read_process_file
+from .server_owner import account_identity
 
 _VARIABLES: t.Final = """
 SELECT LOWER(VARIABLE_NAME), GLOBAL_VALUE, VARIABLE_TYPE, VARIABLE_SCOPE, READ_ONLY, GLOBAL_VALUE_ORIGIN,
@@ -209,7 +210,7 @@ def _help(process: ServerProcess, first: t.Sequence[str], *, timeout: float = 30
     if process.uid != os.geteuid():
         if os.geteuid() != 0:
             raise MissingRequirement("only root can ask the server's binary as the server's account", "Use become")
-        identity = {"user": process.uid, "group": process.gid, "extra_groups": []}
+        identity = account_identity(process.uid, process.gid)
     try:
         return subprocess.run(
             [process.binary, *first, *process.arguments, "--help", "--verbose"],

@@ -120,7 +120,7 @@ def _parameter(row: tuple) -> Parameter:
     name, kind, unit, minimum, maximum, choices, context, setting, display, source, file, line = row
     value_type = dialect.value_type_from_row(name, kind, unit, minimum, maximum, choices)
     shown = setting if display is None else display
-    if name in dialect.SOCKET_PARAMETERS:
+    if name in dialect.SOCKET_PARAMETERS or setting == dialect.HIDDEN_VALUES.get(name):
         source = "session"
     return Parameter(name, value_type, context, setting or "", shown or "", source, file or "", line or 0)
 

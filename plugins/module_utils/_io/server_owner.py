@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import typing as t
 
 
@@ -21,4 +22,13 @@ def process_identity(data_directory: str) -> dict[str, t.Any] | None:
         return None if owner.st_uid == 0 else {}
     if os.geteuid() != 0:
         return None
-    return {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+    return account_identity(owner.st_uid, owner.st_gid)
+
+
+def account_identity(user: int, group: int) -> dict[str, t.Any]:
+    """With the account's further groups, as a service has them: by one of those it may read its key (ssl-cert)."""
+    try:
+        groups = os.getgrouplist(pwd.getpwuid(user).pw_name, group)
+    except KeyError:
+        groups = []
+    return {"user": user, "group": group, "extra_groups": [number for number in groups if number != group]}

@@ -1,0 +1,467 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""A backup job on a host: what it consists of, what is refused, and what differs from what is there. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import posixpath
+import re
+import typing as t
+
+from .backup_job_file import FORMAT, MARIADB, POSTGRESQL
+from .backup_units import (
+    ACCOUNT,
+    PROGRAM,
+    UNIT_FOLDER,
+    Schedule,
+    UnitJob,
+    render_archiving_drop_in,
+    render_units,
+)
+from .errors import InvalidDeclaration, MissingRequirement, RefusedForSafety
+from .plan import Change, Plan
+
+HOME: t.Final = "/var/lib/bulwark"
+JOB_FOLDER: t.Final = "/etc/bulwark/backup"
+FILE: t.Final = "file"
+FOLDER: t.Final = "folder"
+NO_SHELL: t.Final = "/usr/sbin/nologin"
+NO_SHELLS: t.Final = (NO_SHELL, "/sbin/nologin", "/bin/false", "/usr/bin/false")
+# Kinds of what a change does, for the applying side.
+MAKE_ACCOUNT: t.Final = "make account"
+PUT: t.Final = "put"
+REMOVE: t.Final = "remove"
+ENABLE: t.Final = "enable"
+DISABLE: t.Final = "disable"
+
+# Everybody may pass through, nobody may look around.
+_PASSAGE_MODE: t.Final = 0o711
+_SEARCH_BY_OTHERS: t.Final = 0o001
+_OUR_ROOTS: t.Final = ("/etc/bulwark", "/usr/local/lib/bulwark", HOME, "/var/backups/bulwark")
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+# They name units of a job called by what comes before.
+_TAKEN_ENDINGS: t.Final = ("-collect", "-heartbeat")
+# What can stand in a unit and in archive_command without quoting.
+_PATH = re.compile(r"/[A-Za-z0-9._@+/-]*")
+_COMPRESSION_LEVELS: t.Final = range(1, 20)
+
+
+@dataclasses.dataclass(frozen=True)
+class Server:
+    """The server that is backed up.
+
+    :param socket: folder of the socket (PostgreSQL), or the socket itself (MariaDB).
+    :param binaries: folder of the server's own programs (PostgreSQL).
+    :param defaults_file: the server's option file (MariaDB).
+    :param unit: the service that the server runs in, and with it its archive_command; empty if it needs no passage.
+    :param heartbeat_database: where the heartbeat logs in; empty for no heartbeat.
+    """
+
+    engine: str
+    socket: str
+    data_directory: str
+    port: int = 5432
+    binaries: str = ""
+    defaults_file: str = ""
+    unit: str = ""
+    heartbeat_database: str = ""
+
+    def as_document(self) -> dict[str, t.Any]:
+        """As it stands in the job's file."""
+        if self.engine == MARIADB:
+            own = {"defaults_file": self.defaults_file, "datadir": self.data_directory}
+            return {"socket": self.socket, "user": ACCOUNT, **own}
+        own = {"binaries": self.binaries, "data_directory": self.data_directory}
+        return {"socket": self.socket, "port": self.port, "user": ACCOUNT, **own}
+
+    def programs(self) -> dict[str, str]:
+        """What the job runs, with the Debian package that each is in."""
+        always = {"age": "age", "zstd": "zstd"}
+        if self.engine == MARIADB:
+            return {**always, "mariadb-backup": "mariadb-backup"}
+        return {**always, **{f"{self.binaries}/{name}": "postgresql-client" for name in ("pg_basebackup", "psql")}}
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """See the module's options of the same names."""
+
+    keep_days: int = 7
+    compression_level: int = 1
+    deadline_seconds: int = 21600
+    minimum_free_percent: int = 10
+    smallest_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("keep_days", "deadline_seconds"):
+            if getattr(self, name) < 1:
+                raise InvalidDeclaration(f"{name} is {getattr(self, name)}", "1 is the least")
+        if self.compression_level not in _COMPRESSION_LEVELS:
+            raise InvalidDeclaration(f"compression_level is {self.compression_level}", "zstd has 1 to 19")
+        if not 0 <= self.minimum_free_percent < 100:
+            raise InvalidDeclaration(f"minimum_free_percent is {self.minimum_free_percent}", "It is from 0 to 99")
+        if not 0 <= self.smallest_share < 1:
+            raise InvalidDeclaration(f"smallest_share is {self.smallest_share}", "It is a share, from 0 to below 1")
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One job as it is declared."""
+
+    name: str
+    server: Server
+    store: str
+    state: str
+    incoming: str
+    recipients: tuple[str, ...]
+    limits: Limits
+    schedule: Schedule
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        for what, path in self.paths().items():
+            if path:
+                _check_path(what, path)
+
+    def paths(self) -> dict[str, str]:
+        server = self.server
+        named = {"store": self.store, "state_path": self.state, "incoming_path": self.incoming}
+        of_server = {"socket": server.socket, "binaries": server.binaries, "defaults_file": server.defaults_file}
+        return {**named, **of_server, "data_directory": server.data_directory}
+
+    @property
+    def file(self) -> str:
+        return job_file(self.name)
+
+    @property
+    def document(self) -> dict[str, t.Any]:
+        """What stands in the job's file; nothing of it is secret."""
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "engine": self.server.engine,
+            "store": self.store,
+            "state": self.state,
+            **({"incoming": self.incoming} if self.incoming else {}),
+            "recipients": list(self.recipients),
+            **dataclasses.asdict(self.limits),
+            "server": self.server.as_document(),
+        }
+
+    @property
+    def heartbeat(self) -> tuple[str, ...]:
+        """A transaction with a number and nothing else: it commits, so that recovery finds a moment to stop at."""
+        server = self.server
+        if not server.heartbeat_database:
+            return ()
+        login = [f"--host={server.socket}", f"--port={server.port}", f"--username={ACCOUNT}", "--no-password"]
+        statement = "--command=SELECT pg_catalog.pg_current_xact_id()"
+        database = f"--dbname={server.heartbeat_database}"
+        return (f"{server.binaries}/psql", "--no-psqlrc", "--quiet", "--output=/dev/null", *login, database, statement)
+
+    @property
+    def units(self) -> dict[str, str]:
+        return render_units(
+            UnitJob(
+                name=self.name,
+                engine=self.server.engine,
+                job_file=self.file,
+                store=self.store,
+                state=self.state,
+                incoming=self.incoming,
+                deadline_seconds=self.limits.deadline_seconds,
+                schedule=self.schedule,
+                heartbeat=self.heartbeat,
+            )
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """A file or folder.
+
+    :param data: of a file.
+    """
+
+    kind: str
+    path: str
+    owner: str
+    group: str
+    mode: int
+    data: bytes = b""
+
+    @property
+    def access(self) -> str:
+        return f"{self.owner}:{self.group} {self.mode:04o}"
+
+
+@dataclasses.dataclass(frozen=True)
+class ObservedAccount:
+    """:param groups: groups besides its own."""
+
+    shell: str
+    home: str
+    group: str
+    groups: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        others = f", also in {', '.join(self.groups)}" if self.groups else ""
+        return f"group {self.group}, home {self.home}, shell {self.shell}{others}"
+
+
+WANTED_ACCOUNT: t.Final = ObservedAccount(NO_SHELL, HOME, ACCOUNT)
+
+
+@dataclasses.dataclass(frozen=True)
+class ObservedTimer:
+    enabled: bool
+    active: bool
+    outdated: bool = False  # systemd has not read its file since it changed
+
+    @property
+    def runs(self) -> bool:
+        return self.enabled and self.active
+
+    def __str__(self) -> str:
+        return f"{'enabled' if self.enabled else 'disabled'}, {'active' if self.active else 'inactive'}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """What was observed.
+
+    :param items: by path; of files and folders that are there. ``kind`` may be something else than the two.
+    :param real_paths: path to what it is after all links.
+    :param server_account: owner of the data directory; None if there is no such folder.
+    :param timers: by unit name, of those that systemd knows.
+    :param job_files: every file of ours that carries this job's name, whatever is declared.
+    :param calendar_complaint: why systemd does not take the schedule; empty if it does.
+    :param anteroom_is_closed: the running server's sandbox keeps its archive_command from writing there.
+    """
+
+    account: ObservedAccount | None
+    items: t.Mapping[str, Item]
+    real_paths: t.Mapping[str, str]
+    server_account: str | None
+    timers: t.Mapping[str, ObservedTimer]
+    job_files: tuple[str, ...] = ()
+    missing_programs: tuple[str, ...] = ()
+    tablespaces: tuple[str, ...] = ()
+    calendar_complaint: str = ""
+    anteroom_is_closed: bool = False
+
+
+def job_file(name: str) -> str:
+    return f"{JOB_FOLDER}/{name}.json"
+
+
+def drop_in_file(name: str, unit: str) -> str:
+    return f"{UNIT_FOLDER}/{unit}.d/60-bulwark-backup-{name}.conf"
+
+
+def check_name(name: str) -> str:
+    if not _NAME.fullmatch(name) or name.endswith(_TAKEN_ENDINGS):
+        raise InvalidDeclaration(
+            f"{name!r} can't be the name of a job",
+            "Small letters, digits and hyphens, 40 at most, not ending in -collect or -heartbeat",
+        )
+    return name
+
+
+def _check_path(what: str, path: str) -> None:
+    if not posixpath.isabs(path):
+        raise InvalidDeclaration(f"{what} is {path!r}, not an absolute path", "Begin it with /")
+    if not _PATH.fullmatch(path) or posixpath.normpath(path) != path:
+        raise InvalidDeclaration(
+            f"{what} is {path!r}, which can't be used",
+            "Letters, digits and . _ @ + - only, without // and .. and a slash at the end",
+        )
+
+
+def folders_of(job: Job, server_account: str) -> list[Item]:
+    """The job's own folders, with who may do what in them."""
+    folders = [
+        Item(FOLDER, job.store, ACCOUNT, ACCOUNT, 0o700),
+        Item(FOLDER, job.state, ACCOUNT, ACCOUNT, 0o750),
+    ]
+    if job.incoming:
+        # The server puts segments there, the backup account takes them away; files get its group.
+        folders.append(Item(FOLDER, job.incoming, server_account, ACCOUNT, 0o2770))
+    return folders
+
+
+def passages_of(job: Job) -> list[str]:
+    """Folders on the way to those and to our files, outermost first."""
+    ends = [job.store, job.state, job.incoming, job.file, PROGRAM]
+    found: dict[str, None] = {}
+    for end in filter(None, ends):
+        dummy_root, *steps, dummy_name = end.split("/")
+        found.update(dict.fromkeys("/" + "/".join(steps[: number + 1]) for number in range(len(steps))))
+    return sorted(found)
+
+
+def files_of(job: Job, program: bytes) -> list[Item]:
+    """The program first and the units last: nothing starts what is not there yet."""
+    document = json.dumps(job.document, indent=2, sort_keys=True) + "\n"
+    # archive_command runs as the server's account, which is in no group of ours and needs the file as well.
+    mode = 0o644 if job.server.engine == POSTGRESQL else 0o640
+    files = [
+        Item(FILE, PROGRAM, "root", "root", 0o755, program),
+        Item(FILE, job.file, "root", ACCOUNT, mode, document.encode()),
+    ]
+    if job.server.unit:
+        drop_in = render_archiving_drop_in(job.incoming)
+        files.append(Item(FILE, drop_in_file(job.name, job.server.unit), "root", "root", 0o644, drop_in.encode()))
+    units = job.units.items()
+    return [
+        *files,
+        *(Item(FILE, f"{UNIT_FOLDER}/{name}", "root", "root", 0o644, text.encode()) for name, text in units),
+    ]
+
+
+def refuse_what_cannot_work(job: Job, host: Host) -> None:
+    """Raises MissingRequirement, InvalidDeclaration or RefusedForSafety, before anything changes."""
+    if host.missing_programs:
+        program = host.missing_programs[0]
+        package = job.server.programs().get(program, "")
+        raise MissingRequirement(
+            f"the program {program} is not there", f"Install Debian's {package}" if package else "Install it"
+        )
+    if host.server_account is None:
+        raise InvalidDeclaration(
+            f"the data directory {job.server.data_directory} does not exist", "Correct data_directory"
+        )
+    if host.calendar_complaint:
+        raise InvalidDeclaration(f"systemd does not take the schedule: {host.calendar_complaint}", "Correct time_zone")
+    if host.tablespaces:
+        raise RefusedForSafety(
+            f"the server has a tablespace outside its data directory, {host.tablespaces[0]}",
+            "pg_basebackup can't stream tablespaces: move its tables (ALTER TABLE ... SET TABLESPACE pg_default)",
+        )
+    _refuse_entangled(job, host)
+    _refuse_strange(job, host)
+
+
+def _refuse_entangled(job: Job, host: Host) -> None:
+    """A store within the data would be backed up into itself, and be lost with it."""
+    data = host.real_paths.get(job.server.data_directory, job.server.data_directory)
+    named = {"store": job.store, "state_path": job.state, "incoming_path": job.incoming}
+    real = {what: host.real_paths.get(path, path) for what, path in named.items() if path}
+    for what, path in real.items():
+        if _is_within(path, data) or _is_within(data, path):
+            raise RefusedForSafety(
+                f"{what} {path} and the data directory {data} are one within the other",
+                "Keep backups on another file system, or at least in a folder of their own",
+            )
+    for what, path in real.items():
+        for other, other_path in real.items():
+            if what != other and _is_within(path, other_path):
+                raise InvalidDeclaration(f"{what} {path} is within {other} {other_path}", "Give each its own folder")
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _refuse_strange(job: Job, host: Host) -> None:
+    wanted = {folder.path: FOLDER for folder in folders_of(job, "")}
+    wanted.update(dict.fromkeys(passages_of(job), FOLDER))
+    wanted.update({file.path: FILE for file in files_of(job, b"")})
+    for path, kind in wanted.items():
+        found = host.items.get(path)
+        if found and found.kind != kind:
+            raise RefusedForSafety(
+                f"{path} is a {found.kind}, a {kind} is needed", "Move it away, or name another path"
+            )
+    for path in passages_of(job):
+        found = host.items.get(path)
+        if found and not found.mode & _SEARCH_BY_OTHERS and not path.startswith(_OUR_ROOTS):
+            raise RefusedForSafety(
+                f"{ACCOUNT} can't pass through {path} ({found.access})", f"chmod o+x {path}, or name another path"
+            )
+
+
+def plan_present(job: Job, host: Host, program: bytes) -> Plan:
+    """What has to change so that the job is there and its timers run. Refuses first."""
+    refuse_what_cannot_work(job, host)
+    changes = [*_account_changes(host)]
+    changes += [change for path in passages_of(job) for change in _passage_changes(path, host)]
+    wanted = folders_of(job, host.server_account or "") + files_of(job, program)
+    changes += [change for item in wanted for change in _item_changes(item, host)]
+    obsolete = set(host.job_files) - {item.path for item in wanted}
+    changes += _removals(obsolete, host)
+    changes += _timer_changes(job, host, {change.payload[1].path for change in changes if change.payload[0] == PUT})
+    return Plan(tuple(changes), _warnings(host, job))
+
+
+def plan_absent(host: Host) -> Plan:
+    """What of the job goes. Its store, its state and what waits in its anteroom stay."""
+    return Plan(tuple(_removals(host.job_files, host)))
+
+
+def _account_changes(host: Host) -> t.Iterator[Change]:
+    found = host.account
+    if found is None:
+        yield Change(f"account {ACCOUNT}", "", str(WANTED_ACCOUNT), payload=(MAKE_ACCOUNT, None))
+        return
+    if found.group != ACCOUNT or found.home != HOME or found.groups or found.shell not in NO_SHELLS:
+        yield Change(f"account {ACCOUNT}", str(found), str(WANTED_ACCOUNT), payload=(MAKE_ACCOUNT, found))
+
+
+def _passage_changes(path: str, host: Host) -> t.Iterator[Change]:
+    found = host.items.get(path)
+    if found is None:
+        item = Item(FOLDER, path, "root", "root", 0o755 if path.startswith("/etc") else _PASSAGE_MODE)
+        yield Change(f"folder {path}", "", item.access, payload=(PUT, item))
+    elif not found.mode & _SEARCH_BY_OTHERS:
+        item = dataclasses.replace(found, mode=found.mode | _SEARCH_BY_OTHERS)
+        yield Change(f"folder {path}", found.access, item.access, payload=(PUT, item))
+
+
+def _item_changes(item: Item, host: Host) -> t.Iterator[Change]:
+    found = host.items.get(item.path)
+    if found is None:
+        yield Change(f"{item.kind} {item.path}", "", item.access, payload=(PUT, item))
+        return
+    differs = [] if found.access == item.access else [found.access]
+    if item.kind == FILE and found.data != item.data:
+        differs.append("other content")
+    if differs:
+        yield Change(f"{item.kind} {item.path}", ", ".join(differs), item.access, payload=(PUT, item))
+
+
+def _removals(paths: t.Iterable[str], host: Host) -> list[Change]:
+    """Timers are stopped before their files go."""
+    files = sorted(paths)
+    timers = [name for name in map(posixpath.basename, files) if name.endswith(".timer")]
+    stops = [
+        Change(f"timer {name}", str(host.timers[name]), "disabled, inactive", payload=(DISABLE, name))
+        for name in timers
+        if name in host.timers and (host.timers[name].enabled or host.timers[name].active)
+    ]
+    return [*stops, *(Change(f"file {path}", "present", "", payload=(REMOVE, path)) for path in files)]
+
+
+def _timer_changes(job: Job, host: Host, written: t.Collection[str]) -> t.Iterator[Change]:
+    """A timer whose file changed is started again, because it counts on what it was started with."""
+    for name in job.units:
+        if not name.endswith(".timer"):
+            continue
+        found = host.timers.get(name)
+        if found is None or not found.runs or found.outdated or f"{UNIT_FOLDER}/{name}" in written:
+            before = str(found) + (", outdated" if found.outdated else "") if found else ""
+            yield Change(f"timer {name}", before, "enabled, active", payload=(ENABLE, name))
+
+
+def _warnings(host: Host, job: Job) -> tuple[str, ...]:
+    if not host.anteroom_is_closed:
+        return ()
+    return (
+        f"{job.server.unit} was started in a sandbox that keeps its archive_command from {job.incoming}: restart it",
+    )

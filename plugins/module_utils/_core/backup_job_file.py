@@ -1,0 +1,191 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""The file that describes a backup job: read strictly, because half understood is data lost. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import posixpath
+import re
+import typing as t
+
+from .declared_fields import Fields
+from .errors import InvalidDeclaration
+
+FORMAT: t.Final = 1
+POSTGRESQL: t.Final = "postgresql"
+MARIADB: t.Final = "mariadb"
+FEWEST_RECIPIENTS: t.Final = 2
+_NAME: t.Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_RECIPIENT: t.Final = re.compile(r"age1[02-9ac-hj-np-z]{58}")
+_ACCOUNT: t.Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_KNOWN: t.Final = (
+    *("format", "name", "engine", "store", "state", "incoming", "recipients", "keep_days", "compression_level"),
+    *("deadline_seconds", "minimum_free_percent", "smallest_share", "server"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class PostgreSQLPlace:
+    """How the job reaches a PostgreSQL server, and what a restore has to know of it."""
+
+    socket: str
+    port: int
+    user: str
+    binaries: str
+    data_directory: str
+
+
+@dataclasses.dataclass(frozen=True)
+class MariaDBPlace:
+    """How the job reaches a MariaDB server, and what a restore has to know of it."""
+
+    socket: str
+    user: str
+    defaults_file: str
+    datadir: str
+
+
+@dataclasses.dataclass(frozen=True)
+class BackupJob:
+    """One job.
+
+    :param incoming: where ``archive`` leaves sealed segments; empty for engines without.
+    :param recipients: public keys, in the order of the file.
+    :param smallest_share: a full backup smaller than this share of the median of earlier ones is a failure.
+    """
+
+    name: str
+    engine: str
+    store: str
+    state: str
+    incoming: str
+    recipients: tuple[str, ...]
+    keep_days: int
+    compression_level: int
+    deadline_seconds: int
+    minimum_free_percent: int
+    smallest_share: float
+    server: PostgreSQLPlace | MariaDBPlace
+
+
+def parse_job(text: str, *, where: str = "the job file") -> BackupJob:
+    """Raises InvalidDeclaration that names the field."""
+    try:
+        entry = json.loads(text)
+    except ValueError as error:
+        raise InvalidDeclaration(
+            f"{where} is no JSON: {error}", "Run the role again, it writes the file anew"
+        ) from None
+    fields = Fields(entry, where=where, known=_KNOWN)
+    if fields.number("format") != FORMAT:
+        raise InvalidDeclaration(
+            f"{where} has format {fields.raw('format')!r}, this program knows {FORMAT}",
+            "Run the role again, it brings program and job file to the same version",
+        )
+    engine = fields.choice("engine", (POSTGRESQL, MARIADB))
+    return BackupJob(
+        name=_matching(fields, "name", _NAME, "lower-case letters, digits, _ and -"),
+        engine=engine,
+        store=_folder(fields, "store"),
+        state=_folder(fields, "state"),
+        incoming=_folder(fields, "incoming") if engine == POSTGRESQL else "",
+        recipients=_recipients(fields),
+        keep_days=_between(fields, "keep_days", 1, 3650),
+        compression_level=_between(fields, "compression_level", 1, 19),
+        deadline_seconds=_between(fields, "deadline_seconds", 1, 7 * 86400),
+        minimum_free_percent=_between(fields, "minimum_free_percent", 0, 90),
+        smallest_share=_share(fields),
+        server=_server(fields, engine),
+    )
+
+
+def refuse_tablespaces(names: t.Collection[str]) -> None:
+    """For the deployment: a sealed backup is one stream, and pg_basebackup streams one tablespace alone."""
+    if names:
+        raise InvalidDeclaration(
+            f"the server has tablespaces of its own ({', '.join(sorted(names))}), which a sealed backup can't hold",
+            "Move their tables to pg_default and drop them, or use the engine pgbackrest",
+        )
+
+
+def refuse_too_few_senders(max_wal_senders: int) -> None:
+    """For the deployment: a full backup is one replication connection."""
+    if max_wal_senders < 1:
+        raise InvalidDeclaration(
+            f"max_wal_senders is {max_wal_senders}, a full backup needs one connection of replication",
+            "Set max_wal_senders to 2 or more and restart the server",
+        )
+
+
+def _server(fields: Fields, engine: str) -> PostgreSQLPlace | MariaDBPlace:
+    if engine == POSTGRESQL:
+        known: tuple[str, ...] = ("socket", "port", "user", "binaries", "data_directory")
+    else:
+        known = ("socket", "user", "defaults_file", "datadir")
+    server = Fields(fields.mapping("server"), where=f"{fields.where}: server", known=known)
+    user = _matching(server, "user", _ACCOUNT, "the name of an account")
+    if engine == POSTGRESQL:
+        return PostgreSQLPlace(
+            socket=_folder(server, "socket"),
+            port=_between(server, "port", 1, 65535),
+            user=user,
+            binaries=_folder(server, "binaries"),
+            data_directory=_folder(server, "data_directory"),
+        )
+    return MariaDBPlace(
+        socket=_folder(server, "socket"),
+        user=user,
+        defaults_file=_folder(server, "defaults_file"),
+        datadir=_folder(server, "datadir"),
+    )
+
+
+def _matching(fields: Fields, key: str, form: re.Pattern[str], wanted: str) -> str:
+    value = fields.required_text(key)
+    if not form.fullmatch(value):
+        raise InvalidDeclaration(f"{fields.where}: {key} can't be {value!r}", f"It is made of {wanted}")
+    return value
+
+
+def _folder(fields: Fields, key: str) -> str:
+    """An absolute path without detours. Line feeds would break the lines of RESTORE.txt."""
+    value = fields.required_text(key)
+    if not posixpath.isabs(value) or posixpath.normpath(value) != value or re.search(r"[\x00-\x1f\x7f]", value):
+        raise InvalidDeclaration(f"{fields.where}: {key} is no plain absolute path: {value!r}")
+    return value
+
+
+def _recipients(fields: Fields) -> tuple[str, ...]:
+    recipients = fields.texts("recipients")
+    for recipient in recipients:
+        if not _RECIPIENT.fullmatch(recipient):
+            # not repeated: somebody may have put the identity, which is secret, in its place
+            raise InvalidDeclaration(
+                f"{fields.where}: a recipient is no public key of age", "It begins with age1 and has 62 characters"
+            )
+    if len(recipients) < FEWEST_RECIPIENTS:
+        raise InvalidDeclaration(
+            f"{fields.where}: {len(recipients)} recipient, at least {FEWEST_RECIPIENTS} different ones are needed",
+            "Add one whose identity is kept offline: if one is lost, the backups are not",
+        )
+    return recipients
+
+
+def _between(fields: Fields, key: str, least: int, most: int) -> int:
+    value = fields.number(key)
+    if value is None or not least <= value <= most:
+        raise InvalidDeclaration(f"{fields.where}: {key} is {value}", f"It is a number from {least} to {most}")
+    return value
+
+
+def _share(fields: Fields) -> float:
+    value = fields.raw("smallest_share")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise InvalidDeclaration(f"{fields.where}: smallest_share is no number from 0 to 1")
+    return float(value)

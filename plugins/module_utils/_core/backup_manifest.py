@@ -1,0 +1,204 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""What lies beside sealed files: the manifest of a full backup and the sidecar of a segment. Pure.
+
+Both hold a checksum of themselves and are compared with what we would write, so that any changed byte is seen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+import typing as t
+
+from .backup_moments import is_id, parse_moment
+from .declared_fields import Fields
+from .errors import InvalidDeclaration
+
+FORMAT: t.Final = 1
+_SHA256: t.Final = re.compile(r"[0-9a-f]{64}")
+# Whatever was read from disk, this is what a full backup consists of.
+DATA_FILES: t.Final = {"postgresql": "base.tar.zst.age", "mariadb": "data.mbstream.zst.age"}
+MANIFEST: t.Final = "manifest.json"
+_POSITION: t.Final = {
+    "postgresql": ("start_wal", "timeline", "start_lsn", "end_lsn"),
+    "mariadb": ("binlog_file", "binlog_position", "gtid", "galera_uuid", "galera_seqno"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class SealedFile:
+    """One sealed file. ``plain_bytes`` counts what went into the compression; 0 where its tool did not say."""
+
+    name: str
+    bytes: int
+    sha256: str
+    plain_bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """One full backup. Moments are text, see :mod:`backup_moments`.
+
+    :param consistent_from: any moment from this one on can be recovered from this set and the log.
+    """
+
+    id: str
+    job: str
+    engine: str
+    started: str
+    finished: str
+    consistent_from: str
+    position: t.Mapping[str, t.Any]
+    server_version: str
+    tool_version: str
+    system_identifier: str
+    files: tuple[SealedFile, ...]
+    recipients: tuple[str, ...]
+
+    @property
+    def bytes(self) -> int:
+        return sum(file.bytes for file in self.files)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sidecar:
+    """One sealed segment of the log.
+
+    :param closed: when the server wrote to it last: what was committed by then is in it or in an earlier one.
+    :param switches: only of a timeline's history: each earlier timeline and the position where it was left.
+    """
+
+    name: str
+    bytes: int
+    sha256: str
+    plain_sha256: str
+    plain_bytes: int
+    archived: str
+    closed: str
+    switches: tuple[tuple[int, str], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """What a store holds. ``damaged`` has a line for each thing that is not what it should be."""
+
+    manifests: tuple[Manifest, ...]
+    sidecars: tuple[Sidecar, ...]
+    damaged: tuple[str, ...]
+
+
+def render_manifest(manifest: Manifest) -> str:
+    return _sealed_text({"format": FORMAT, **dataclasses.asdict(manifest)})
+
+
+def parse_manifest(text: str, *, where: str) -> Manifest:
+    """Raises InvalidDeclaration for anything that :func:`render_manifest` would not have written."""
+    fields = _fields(text, where, (*(field.name for field in dataclasses.fields(Manifest)), "format", "check"))
+    engine = fields.choice("engine", tuple(DATA_FILES))
+    position = fields.mapping("position")
+    manifest = Manifest(
+        id=fields.required_text("id"),
+        job=fields.required_text("job"),
+        engine=engine,
+        started=_moment(fields, "started"),
+        finished=_moment(fields, "finished"),
+        consistent_from=_moment(fields, "consistent_from"),
+        position={key: position.get(key) for key in _POSITION[engine]},
+        server_version=fields.text("server_version") or "",
+        tool_version=fields.text("tool_version") or "",
+        system_identifier=fields.text("system_identifier") or "",
+        files=tuple(_sealed_file(item, fields.where) for item in fields.items("files")),
+        recipients=fields.texts("recipients"),
+    )
+    if not is_id(manifest.id) or [file.name for file in manifest.files] != [DATA_FILES[engine]]:
+        raise InvalidDeclaration(f"{where} does not describe one full backup", _HINT)
+    _same(text, render_manifest(manifest), where)
+    return manifest
+
+
+def render_sidecar(sidecar: Sidecar) -> str:
+    return _sealed_text({"format": FORMAT, **dataclasses.asdict(sidecar)})
+
+
+def parse_sidecar(text: str, *, where: str) -> Sidecar:
+    """Raises InvalidDeclaration for anything that :func:`render_sidecar` would not have written."""
+    fields = _fields(text, where, (*(field.name for field in dataclasses.fields(Sidecar)), "format", "check"))
+    switches = fields.items("switches")
+    if not all(isinstance(item, list) and [type(part) for part in item] == [int, str] for item in switches):
+        raise fields.wrong("switches", switches, "a list of pairs")
+    sidecar = Sidecar(
+        name=fields.required_text("name"),
+        bytes=_count(fields, "bytes"),
+        sha256=_checksum(fields, "sha256"),
+        plain_sha256=_checksum(fields, "plain_sha256"),
+        plain_bytes=_count(fields, "plain_bytes"),
+        archived=_moment(fields, "archived"),
+        closed=_moment(fields, "closed"),
+        switches=tuple((timeline, position) for timeline, position in switches),
+    )
+    _same(text, render_sidecar(sidecar), where)
+    return sidecar
+
+
+_HINT: t.Final = "It was changed since it was written; other copies of this set may be sound"
+
+
+def _sealed_text(entry: t.Mapping[str, t.Any]) -> str:
+    body = json.dumps(entry, sort_keys=True)
+    check = hashlib.sha256(body.encode("utf-8")).hexdigest()
+    return json.dumps({**json.loads(body), "check": check}, indent=1, sort_keys=True) + "\n"
+
+
+def _same(text: str, expected: str, where: str) -> None:
+    if text != expected:
+        raise InvalidDeclaration(f"{where} is not what was written", _HINT)
+
+
+def _fields(text: str, where: str, known: t.Collection[str]) -> Fields:
+    try:
+        entry = json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidDeclaration(f"{where} is no JSON", _HINT) from None
+    fields = Fields(entry, where=where, known=known)
+    if fields.number("format") != FORMAT:
+        raise InvalidDeclaration(
+            f"{where} has format {fields.raw('format')!r}, this program knows {FORMAT}", "Use a newer bulwark.database"
+        )
+    return fields
+
+
+def _sealed_file(item: t.Any, where: str) -> SealedFile:
+    fields = Fields(item, where=f"{where}: files", known=[field.name for field in dataclasses.fields(SealedFile)])
+    return SealedFile(
+        name=fields.required_text("name"),
+        bytes=_count(fields, "bytes"),
+        sha256=_checksum(fields, "sha256"),
+        plain_bytes=_count(fields, "plain_bytes"),
+    )
+
+
+def _count(fields: Fields, key: str) -> int:
+    value = fields.number(key)
+    if value is None or value < 0:
+        raise InvalidDeclaration(f"{fields.where}: {key} is no count", _HINT)
+    return value
+
+
+def _checksum(fields: Fields, key: str) -> str:
+    value = fields.required_text(key)
+    if not _SHA256.fullmatch(value):
+        raise InvalidDeclaration(f"{fields.where}: {key} is no SHA-256", _HINT)
+    return value
+
+
+def _moment(fields: Fields, key: str) -> str:
+    value = fields.required_text(key)
+    parse_moment(value)
+    return value

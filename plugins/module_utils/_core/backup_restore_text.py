@@ -1,0 +1,294 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""RESTORE.txt: how everything is restored with stock tools alone, none of ours. Pure.
+
+Commands are indented by four spaces and stand below headings; what somebody has to fill in is set once, at the top. The
+tests, and the restore test of a site, run these very lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import textwrap
+import typing as t
+
+from .backup_job_file import BackupJob, MariaDBPlace, PostgreSQLPlace
+
+CHECK_LINE: t.Final = "SHA-256 of the lines above: "
+
+_POSTGRESQL: t.Final = """\
+# How to restore the PostgreSQL backups of the job {name}
+
+All you need is this folder (or a copy of it), the identity (secret key) of one of the recipients in
+recipients.txt, and a host with age, zstd, GNU tar and PostgreSQL of the version that "server_version" in the
+set's manifest.json names. Nothing of bulwark.database is needed. Work as any account but root that can read
+this folder and the identity, postgres for example. The commands of one restore belong into one shell (sh), one
+section after the other.
+
+## 1 Values
+
+STORE is this folder. IDENTITY is the file with the secret key. DATA is a new, empty folder with room for the
+whole server. BINARIES is where pg_ctl and postgres are. ADMINISTRATOR is the server's first superuser.
+
+    STORE={store}
+    IDENTITY='/path/to/identity.txt'
+    DATA='/path/to/new/data'
+    BINARIES={binaries}
+    ADMINISTRATOR='postgres'
+    export STORE IDENTITY
+
+For a moment in time only: the moment, in UTC and in this form: 2026-11-25T10:30:00Z. Leave it empty for
+the latest state.
+
+    MOMENT=''
+
+## 2 The set
+
+The newest set for the latest state; for a moment the newest one that was complete by then. ls "$STORE/full"
+shows all of them; a folder that ends in .partial is none.
+
+    SET=''
+    for set in $(ls "$STORE/full" | grep 'Z$'); do
+      from=$(sed -n 's/^ "consistent_from": "\\(.*\\)",$/\\1/p' "$STORE/full/$set/manifest.json")
+      if [ -z "$MOMENT" ] || expr "${{from%Z}}" '<=' "${{MOMENT%Z}}" > /dev/null; then SET=$set; fi
+    done
+    test -n "$SET"
+    echo "set: $SET"
+
+## 3 Is everything as it was written?
+
+It prints the name of each file that is not, and fails.
+
+    DAMAGED=0
+    for file in "$STORE/full/$SET/base.tar.zst.age" "$STORE"/log/*.zst.age; do
+      if [ ! -e "$file" ]; then continue; fi
+      described="${{file%.zst.age}}.json"
+      if [ "$file" = "$STORE/full/$SET/base.tar.zst.age" ]; then described="$STORE/full/$SET/manifest.json"; fi
+      sum=$(sha256sum < "$file" | cut -c 1-64)
+      if ! grep -q "\\"sha256\\": \\"$sum\\"" "$described"; then echo "damaged: $file"; DAMAGED=1; fi
+    done
+    test "$DAMAGED" = 0
+
+## 4 Unpack
+
+    install -d -m 0700 "$DATA"
+    {{ age --decrypt --identity "$IDENTITY" "$STORE/full/$SET/base.tar.zst.age" || touch "$DATA.failed"; }} |
+      {{ zstd --decompress --stdout || touch "$DATA.failed"; }} |
+      tar --extract --file=- --directory="$DATA"
+    test ! -e "$DATA.failed"
+    cd "$DATA"
+
+If pg_verifybackup is installed, it compares every file with the server's own list:
+
+    if [ -x "$BINARIES/pg_verifybackup" ]; then "$BINARIES/pg_verifybackup" --no-parse-wal "$DATA"; fi
+
+## 5 Recover
+
+The server gets settings for the recovery alone; those of the source stay beside them. Only the account that
+restores may log in, as ADMINISTRATOR. A segment that is there and can't be opened stops the recovery, one that
+is not there ends it.
+
+    if [ -e postgresql.auto.conf ]; then mv postgresql.auto.conf postgresql.auto.conf.source; fi
+    printf '%s\\n' 'local all all peer map=restore' > restore_hba.conf
+    printf 'restore "%s" "%s"\\n' "$(id -un)" "$ADMINISTRATOR" > restore_ident.conf
+    printf '%s\\n' "listen_addresses = ''" "unix_socket_directories = '.'" 'port = 5432' \\
+      "hba_file = 'restore_hba.conf'" "ident_file = 'restore_ident.conf'" 'archive_mode = off' 'hot_standby = off' \\
+      'recovery_target_timeline = latest' 'recovery_target_action = promote' 'max_prepared_transactions = 1000' \\
+      'logging_collector = off' > restore.conf
+    FETCH='test -e "$STORE/log/%f.zst.age" || exit 1; rm -f "%p.zst"'
+    FETCH="$FETCH; age --decrypt --identity \\"\\$IDENTITY\\" --output \\"%p.zst\\" \\"\\$STORE/log/%f.zst.age\\""
+    FETCH="$FETCH && zstd --decompress --quiet --force --rm -o \\"%p\\" \\"%p.zst\\" || exit 255"
+    printf "restore_command = '%s'\\n" "$FETCH" >> restore.conf
+    if [ -n "$MOMENT" ]; then printf "recovery_target_time = '%s'\\n" "${{MOMENT%Z}}+00" >> restore.conf; fi
+    touch recovery.signal
+    recover() {{
+      "$BINARIES/pg_ctl" start --pgdata="$DATA" --log="$DATA/restore.log" --wait --timeout=86400 \\
+        --options='-c config_file=restore.conf' > /dev/null || return 1
+      while "$BINARIES/pg_ctl" status --pgdata="$DATA" > /dev/null; do
+        if "$BINARIES/pg_isready" --quiet -h "$DATA" -p 5432; then return 0; fi
+        sleep 1
+      done
+      return 1
+    }}
+
+If nothing was committed after the moment in what is stored, the server says that the target was not reached.
+The state at the moment is the latest state then.
+
+    if ! recover; then
+      test -n "$MOMENT"
+      grep -q 'recovery ended before configured recovery target was reached' restore.log
+      sed -i '/^recovery_target_time/d' restore.conf
+      MOMENT=''
+      recover
+    fi
+
+## 6 Was all of the log read?
+
+For the latest state (and in the case just described) the last segment that was read has to be the newest one
+that is stored, or the set itself is newer than all of them. It fails if there is a gap: then the state is that
+of before the gap.
+
+    LAST=$(sed -n 's/.*restored log file "\\([0-9A-F]\\{{24\\}}\\)" from archive.*/\\1/p' restore.log | tail -n 1)
+    NEWEST=$(ls "$STORE/log" | sed -n 's/^\\([0-9A-F]\\{{24\\}}\\)\\.zst\\.age$/\\1/p' | sort | tail -n 1)
+    START=$(sed -n 's/^ *"start_wal": "\\(.*\\)",*$/\\1/p' "$STORE/full/$SET/manifest.json")
+    if [ -z "$MOMENT" ] && [ -n "$NEWEST" ] && expr "$NEWEST" '>=' "$START" > /dev/null; then
+      test "$LAST" = "$NEWEST"
+    fi
+
+## 7 Look at it, and put it to use
+
+    "$BINARIES/psql" -X -A -t -h "$DATA" -p 5432 -U "$ADMINISTRATOR" -d postgres -c 'SELECT pg_is_in_recovery(), now()'
+
+"f" means that the recovery came to its end. Stop the server by "$BINARIES/pg_ctl" stop --pgdata="$DATA"; put
+postgresql.auto.conf.source back to postgresql.auto.conf, remove restore.conf, restore_hba.conf, restore_ident.conf
+and restore.log, and give the folder to the server as its data directory. Make a full backup at once: recovery began
+a new timeline.
+"""
+
+_MARIADB: t.Final = """\
+# How to restore the MariaDB backups of the job {name}
+
+All you need is this folder (or a copy of it), the identity (secret key) of one of the recipients in
+recipients.txt, and a host with age, zstd, mbstream, mariadb-backup and MariaDB of the version that
+"server_version" in the set's manifest.json names. Nothing of bulwark.database is needed. The commands of one
+restore belong into one shell (sh), one section after the other.
+
+These sets have no log beside them: what can be restored is the state at the end of each full backup.
+
+## 1 Values
+
+STORE is this folder. IDENTITY is the file with the secret key. DATA is a new, empty folder with room for the
+whole server. ACCOUNT is the account that the server runs as.
+
+    STORE={store}
+    IDENTITY='/path/to/identity.txt'
+    DATA='/path/to/new/data'
+    ACCOUNT='mysql'
+
+For the state as of a moment only: the moment, in UTC and in this form: 2026-11-25T10:30:00Z. Leave it empty for
+the latest state.
+
+    MOMENT=''
+
+## 2 The set
+
+The newest set for the latest state; for a moment the newest one that was complete by then. ls "$STORE/full"
+shows all of them; a folder that ends in .partial is none.
+
+    SET=''
+    for set in $(ls "$STORE/full" | grep 'Z$'); do
+      from=$(sed -n 's/^ "consistent_from": "\\(.*\\)",$/\\1/p' "$STORE/full/$set/manifest.json")
+      if [ -z "$MOMENT" ] || expr "${{from%Z}}" '<=' "${{MOMENT%Z}}" > /dev/null; then SET=$set; fi
+    done
+    test -n "$SET"
+    echo "set: $SET"
+
+## 3 Is it as it was written?
+
+    SUM=$(sha256sum < "$STORE/full/$SET/data.mbstream.zst.age" | cut -c 1-64)
+    grep -q "\\"sha256\\": \\"$SUM\\"" "$STORE/full/$SET/manifest.json"
+
+## 4 Unpack
+
+    install -d -m 0700 "$DATA"
+    {{ age --decrypt --identity "$IDENTITY" "$STORE/full/$SET/data.mbstream.zst.age" || touch "$DATA.failed"; }} |
+      {{ zstd --decompress --stdout || touch "$DATA.failed"; }} |
+      mbstream --extract --directory="$DATA"
+    test ! -e "$DATA.failed"
+    test -s "$DATA/xtrabackup_checkpoints"
+
+## 5 Prepare
+
+{key_file}
+    mariadb-backup --prepare --target-dir="$DATA" > "$DATA.log" 2>&1
+    grep -q 'completed OK!' "$DATA.log"
+    if [ "$(id -u)" = 0 ]; then chown -R "$ACCOUNT" "$DATA"; fi
+
+## 6 Look at it, without a network and without a cluster
+
+The server asks for no password (--skip-grant-tables). Its socket is in $DATA, where nobody else gets in.
+
+    mariadbd --defaults-file="$DATA/backup-my.cnf" --user="$ACCOUNT" --datadir="$DATA" --socket="$DATA/restore.sock" \\
+      --pid-file="$DATA/restore.pid" --log-error="$DATA/restore.log" --skip-networking --skip-slave-start \\
+      --skip-grant-tables --event-scheduler=OFF > /dev/null 2>&1 &
+    for second in $(seq 120); do
+      if mariadb --no-defaults --socket="$DATA/restore.sock" -e 'SELECT 1' > /dev/null 2>&1; then break; fi
+      sleep 1
+    done
+    mariadb --no-defaults --socket="$DATA/restore.sock" -e 'SELECT VERSION(), NOW()'
+
+## 7 Put it to use
+
+Stop that server by mariadb --no-defaults --socket="$DATA/restore.sock" -e SHUTDOWN, and give the folder to the server
+as its data directory. On a Galera cluster the other nodes take a full copy (SST) of this one; its position in
+the cluster is in $DATA/xtrabackup_galera_info, and it is started by galera_new_cluster. Make a full backup at once.
+"""
+
+_WITH_KEYS: t.Final = """\
+The server's tables are encrypted at rest. Before you go on, its key file has to be at this path, readable for the
+server's account alone (or at another path, to which you change file_key_management_filename in $DATA/backup-my.cnf):
+
+- {path}
+
+Sealed copies of it are where mariadb_key_file was told to put them; open one by
+age --decrypt --identity "$IDENTITY". If it is encrypted by a passphrase, file_key_management_filekey in
+$DATA/backup-my.cnf names the passphrase's file, which is needed as well. The restored server can't read encrypted
+tables without exactly these keys.
+
+    test -r {quoted}
+"""
+
+_WITHOUT_KEYS: t.Final = """\
+If $DATA/backup-my.cnf names a file_key_management_filename, the server's tables are encrypted at rest, and that key
+file has to be put there first (from its sealed copy).
+"""
+
+
+def render_restore_text(job: BackupJob, *, key_file: str = "") -> str:
+    """The whole text, with a checksum of itself in its last line.
+
+    :param key_file: where MariaDB keeps the keys of its encrypted tables; empty if it encrypts none.
+    """
+    if isinstance(job.server, PostgreSQLPlace):
+        return render_postgresql_text(job.name, store=job.store, binaries=job.server.binaries)
+    assert isinstance(job.server, MariaDBPlace)
+    return render_mariadb_text(job.name, store=job.store, key_file=key_file)
+
+
+def render_postgresql_text(name: str, *, store: str, binaries: str) -> str:
+    return _with_check(_POSTGRESQL.format(name=name, store=_quoted(store), binaries=_quoted(binaries)))
+
+
+def render_mariadb_text(name: str, *, store: str, key_file: str) -> str:
+    keys = _WITH_KEYS.format(path=key_file, quoted=_quoted(key_file)) if key_file else _WITHOUT_KEYS
+    return _with_check(_MARIADB.format(name=name, store=_quoted(store), key_file=keys))
+
+
+def _with_check(text: str) -> str:
+    return f"{text}\n{CHECK_LINE}{hashlib.sha256(text.encode('utf-8')).hexdigest()}\n"
+
+
+def is_as_rendered(text: str) -> bool:
+    """Whether not a byte of a RESTORE.txt was changed."""
+    body, mark, rest = text.rpartition(f"\n{CHECK_LINE}")
+    return bool(mark) and rest == hashlib.sha256(body.encode("utf-8")).hexdigest() + "\n"
+
+
+def command_blocks(text: str) -> dict[str, str]:
+    """The commands below each heading, by the heading."""
+    blocks: dict[str, str] = {}
+    for section in text.split("\n## ")[1:]:
+        heading, dummy, body = section.partition("\n")
+        lines = [line for line in body.splitlines() if line.startswith("    ")]
+        blocks[heading] = textwrap.dedent("\n".join(lines)) + "\n" if lines else ""
+    return blocks
+
+
+def _quoted(path: str) -> str:
+    quoted = shlex.quote(path)
+    return quoted if quoted.startswith("'") else f"'{quoted}'"

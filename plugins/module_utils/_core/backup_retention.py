@@ -1,0 +1,86 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""Which copies may go. Never one that a moment of the window needs, and nothing before a verified success. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .backup_manifest import Manifest, Sidecar
+from .backup_moments import parse_moment
+from .backup_segments import parse_segment
+from .backup_window import Interval, read_log, restorable, start_segment
+
+DAY_SECONDS: t.Final = 86400
+
+
+@dataclasses.dataclass(frozen=True)
+class Pruning:
+    """What may be removed; ``reason`` says why it is nothing, where that is no matter of age."""
+
+    fulls: tuple[str, ...] = ()
+    segments: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def plan_pruning(
+    manifests: t.Sequence[Manifest],
+    sidecars: t.Sequence[Sidecar],
+    *,
+    verified: str,
+    now: int,
+    keep_days: int,
+    orphans: t.Sequence[str] = (),
+) -> Pruning:
+    """What the last ``keep_days`` days don't need.
+
+    :param manifests: of sound sets only: a damaged one covers no moment.
+    :param orphans: names of segments without a sidecar, which a pruning that was killed may have left.
+    :param verified: id of the full backup that was made and read back; everything else leans on it.
+    """
+    ordered = sorted(manifests, key=lambda manifest: (parse_moment(manifest.consistent_from), manifest.id))
+    if not ordered or verified != ordered[-1].id:
+        return Pruning(reason="the newest full backup is not verified")
+    if parse_moment(ordered[-1].consistent_from) > now:
+        return Pruning(reason="the newest full backup is of a later time than the clock's")
+    horizon = now - keep_days * DAY_SECONDS
+    kept = _kept(ordered, sidecars, horizon)
+    fulls = tuple(manifest.id for manifest in ordered if manifest not in kept)
+    return Pruning(fulls, _segments(kept, sidecars, orphans))
+
+
+def _kept(ordered: t.Sequence[Manifest], sidecars: t.Sequence[Sidecar], horizon: int) -> list[Manifest]:
+    """The newest one from which the window's first moment can be reached, and all that came later.
+
+    One that lies on a timeline that was left covers less than an older one: then that one stays, too.
+    """
+    wanted = _within(restorable(ordered, sidecars), horizon)
+    old_enough = sum(parse_moment(manifest.consistent_from) <= horizon for manifest in ordered)
+    for first in range(max(old_enough - 1, 0), 0, -1):
+        kept = list(ordered[first:])
+        if _within(restorable(kept, sidecars), horizon) == wanted:
+            return kept
+    return list(ordered)
+
+
+def _within(intervals: t.Iterable[Interval], horizon: int) -> list[Interval]:
+    return [Interval(max(found.start, horizon), found.end) for found in intervals if found.end >= horizon]
+
+
+def _segments(kept: t.Sequence[Manifest], sidecars: t.Sequence[Sidecar], orphans: t.Sequence[str]) -> tuple[str, ...]:
+    """Those before the first segment of every full backup that is kept, on whichever timeline. Histories stay."""
+    if any(manifest.engine != "postgresql" for manifest in kept):
+        return ()
+    size = read_log(sidecars).segment_bytes
+    first = min(start_segment(manifest, size).number for manifest in kept)
+    names = []
+    for name in (*(sidecar.name for sidecar in sidecars), *orphans):
+        segment = parse_segment(name, size)
+        if segment is not None and segment.number < first:
+            names.append(name)
+    return tuple(sorted(names))

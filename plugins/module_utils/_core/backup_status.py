@@ -1,0 +1,130 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""What exists, from when to when any moment can be restored, and how the last runs went. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing as t
+
+from .backup_manifest import Contents, Manifest, Sidecar
+from .backup_moments import parse_moment, render_moment
+from .backup_segments import is_segment
+from .backup_window import gaps, restorable
+
+LONGEST_HISTORY: t.Final = 100
+_MANDATORY: t.Final = {"command", "started", "finished", "seconds", "outcome", "error", "id", "bytes"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One entry of the history. ``error`` and ``id`` are empty where there is none."""
+
+    command: str
+    started: str
+    finished: str
+    seconds: float
+    outcome: str
+    error: str = ""
+    id: str = ""
+    bytes: int = 0
+
+    @property
+    def succeeded(self) -> bool:
+        return self.outcome == "success"
+
+
+def parse_history_file(text: str) -> tuple[Run, ...]:
+    """Entries that can't be read are left out: the history informs, it decides nothing about data."""
+    try:
+        entries = json.loads(text or "[]")
+    except ValueError:
+        return ()
+    if not isinstance(entries, list):
+        return ()
+    return tuple(Run(**entry) for entry in entries if isinstance(entry, dict) and set(entry) == _MANDATORY)
+
+
+def render_history_file(history: t.Iterable[Run]) -> str:
+    return json.dumps([dataclasses.asdict(run) for run in history], indent=1, sort_keys=True) + "\n"
+
+
+def add_run(history: t.Sequence[Run], run: Run) -> tuple[Run, ...]:
+    """The history with a run more. ``collect`` comes every minute: only a change of its outcome is kept, so that it
+    does not crowd out the full backups."""
+    last = next((past for past in reversed(history) if past.command == run.command), None)
+    if run.command == "collect":
+        if run.succeeded and (last is None or last.succeeded):
+            return tuple(history)
+        if last is not None and not run.succeeded and last.error == run.error:
+            history = [past for past in history if past is not last]
+    return (*history, run)[-LONGEST_HISTORY:]
+
+
+def describe(
+    *,
+    job: str,
+    engine: str,
+    recipients: t.Sequence[str],
+    contents: Contents,
+    waiting: int,
+    history: t.Sequence[Run],
+    running: bool,
+) -> dict[str, t.Any]:
+    """As ``status`` prints it and ``backup_info`` returns it."""
+    seconds = {run.id: run.seconds for run in history if run.id}
+    fulls = [run for run in history if run.command == "full"]
+    failures = [run for run in history if not run.succeeded]
+    return {
+        "job": job,
+        "engine": engine,
+        "fulls": [_full(manifest, seconds.get(manifest.id)) for manifest in contents.manifests],
+        "restorable": [
+            {"from": render_moment(found.start), "to": render_moment(found.end)}
+            for found in restorable(contents.manifests, contents.sidecars)
+        ],
+        "last_success": next((run.finished for run in reversed(fulls) if run.succeeded), None),
+        "last_failure": failures[-1].finished if failures else None,
+        "last_error": _open_error(history),
+        "running": running,
+        "log": _log(contents.sidecars, waiting),
+        "gaps": [dataclasses.asdict(gap) for gap in gaps(contents.manifests, contents.sidecars)],
+        "damaged": list(contents.damaged),
+        "recipients": list(recipients),
+    }
+
+
+def _full(manifest: Manifest, seconds: float | None) -> dict[str, t.Any]:
+    if seconds is None:
+        seconds = float(parse_moment(manifest.finished) - parse_moment(manifest.started))
+    return {
+        "id": manifest.id,
+        "started": manifest.started,
+        "finished": manifest.finished,
+        "seconds": seconds,
+        "bytes": manifest.bytes,
+        "files": [dataclasses.asdict(file) for file in manifest.files],
+    }
+
+
+def _log(sidecars: t.Sequence[Sidecar], waiting: int) -> dict[str, t.Any]:
+    closed = sorted(sidecar.closed for sidecar in sidecars if is_segment(sidecar.name))
+    return {
+        "count": len(closed),
+        "oldest": closed[0] if closed else None,
+        "newest": closed[-1] if closed else None,
+        "waiting": waiting,
+        "bytes": sum(sidecar.bytes for sidecar in sidecars),
+    }
+
+
+def _open_error(history: t.Sequence[Run]) -> str | None:
+    """The latest error that no later success of the same command has answered."""
+    latest = {run.command: run for run in history}
+    failed = [run for run in latest.values() if not run.succeeded]
+    return max(failed, key=lambda run: run.finished).error if failed else None

@@ -1,0 +1,243 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""The systemd units of a backup job as text: who runs what, when, for how long, and what it may touch. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from .backup_job_file import MARIADB, POSTGRESQL
+from .errors import InvalidDeclaration
+
+ACCOUNT: t.Final = "bulwark-backup"
+PROGRAM: t.Final = "/usr/local/lib/bulwark/bulwark-backup.pyz"
+PYTHON: t.Final = "/usr/bin/python3"
+UNIT_FOLDER: t.Final = "/etc/systemd/system"
+
+_HEADER: t.Final = "# Managed by bulwark.database (backup_job): the next run undoes changes made here by hand.\n"
+# The program ends itself at its deadline, cleans up and says so; systemd ends one that can't any more.
+_GRACE_SECONDS: t.Final = 300
+# Once a minute; one that takes longer than the next is due holds nothing up, because systemd starts no second one.
+_COLLECT_SECONDS: t.Final = 900
+_HEARTBEAT_SECONDS: t.Final = 30
+_TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d)?")
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
+# As in OnFailure=: specifiers such as %n are systemd's own.
+_HOOK = re.compile(r"[A-Za-z0-9:_.\\%-]+(?:@[A-Za-z0-9:_.\\%-]*)?\.(?:service|target)")
+
+# Data goes by a unix socket and to local folders: no network, no devices, nobody's home, no other process.
+_SANDBOX: t.Final = (
+    ("NoNewPrivileges", "yes"),
+    ("ProtectSystem", "strict"),
+    ("ProtectHome", "yes"),
+    ("PrivateTmp", "yes"),
+    ("PrivateDevices", "yes"),
+    ("DevicePolicy", "closed"),
+    ("PrivateNetwork", "yes"),
+    ("RestrictAddressFamilies", "AF_UNIX"),
+    ("ProtectKernelTunables", "yes"),
+    ("ProtectKernelModules", "yes"),
+    ("ProtectKernelLogs", "yes"),
+    ("ProtectControlGroups", "yes"),
+    ("ProtectClock", "yes"),
+    ("ProtectHostname", "yes"),
+    ("ProtectProc", "invisible"),
+    ("RestrictNamespaces", "yes"),
+    ("RestrictRealtime", "yes"),
+    ("RestrictSUIDSGID", "yes"),
+    ("LockPersonality", "yes"),
+    ("MemoryDenyWriteExecute", "yes"),
+    ("SystemCallArchitectures", "native"),
+    ("SystemCallFilter", "@system-service"),
+    ("SystemCallErrorNumber", "EPERM"),
+    ("KeyringMode", "private"),
+    ("RemoveIPC", "yes"),
+    ("LimitCORE", "0"),
+    ("UMask", "0077"),
+)
+# The database comes first, whatever the backup would like.
+_LOW_PRIORITY: t.Final = (
+    ("Nice", "10"),
+    ("CPUWeight", "20"),
+    ("IOWeight", "20"),
+    ("IOSchedulingClass", "best-effort"),
+    ("IOSchedulingPriority", "7"),
+)
+# mariadb-backup copies a data directory that is another account's alone. It asks access(2) first, which takes the
+# capabilities of every account but root for nothing, unless the secure bit says otherwise.
+_READS_EVERY_FILE: t.Final = (
+    ("CapabilityBoundingSet", "CAP_DAC_READ_SEARCH"),
+    ("AmbientCapabilities", "CAP_DAC_READ_SEARCH"),
+    ("SecureBits", "no-setuid-fixup"),
+)
+_NO_CAPABILITIES: t.Final = (("CapabilityBoundingSet", ""), ("AmbientCapabilities", ""))
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """:param at: time of day of the full backup.
+    :param time_zone: the zone that ``at`` is meant in, as IANA names it.
+    :param randomized_delay: seconds at most that are added at random, so that many hosts don't start at once.
+    :param on_failure: units that are started when one of the job's fails.
+    """
+
+    at: str = "00:00"
+    time_zone: str = "UTC"
+    randomized_delay: int = 0
+    on_failure: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _TIME.fullmatch(self.at):
+            raise InvalidDeclaration(f"full_at is {self.at!r}, no time of day", "Like 00:00 or 23:30")
+        if not _ZONE.fullmatch(self.time_zone):
+            raise InvalidDeclaration(f"time_zone is {self.time_zone!r}, no time zone", "Like UTC or Europe/Berlin")
+        if self.randomized_delay < 0:
+            raise InvalidDeclaration("randomized_delay is less than 0", "It is a number of seconds")
+        for unit in self.on_failure:
+            if not _HOOK.fullmatch(unit):
+                raise InvalidDeclaration(
+                    f"on_failure_units: {unit!r} is not the name of a service", "Like backup-alert@%n.service"
+                )
+
+    @property
+    def calendar(self) -> str:
+        """As in OnCalendar=."""
+        time = self.at if self.at.count(":") == 2 else f"{self.at}:00"
+        return f"*-*-* {time} {self.time_zone}"
+
+
+@dataclasses.dataclass(frozen=True)
+class UnitJob:
+    """What the units have to know of a job.
+
+    :param heartbeat: the command that commits an empty transaction; empty where none is needed.
+    """
+
+    name: str
+    engine: str
+    job_file: str
+    store: str
+    state: str
+    incoming: str
+    deadline_seconds: int
+    schedule: Schedule
+    heartbeat: tuple[str, ...] = ()
+
+    @property
+    def unit(self) -> str:
+        return f"bulwark-backup-{self.name}"
+
+    def command(self, name: str) -> str:
+        return f"{PYTHON} -I {PROGRAM} {name} --job {self.job_file}"
+
+
+def render_units(job: UnitJob) -> dict[str, str]:
+    """File name to text."""
+    units = {f"{job.unit}.service": _full_service(job), f"{job.unit}.timer": _full_timer(job)}
+    if job.engine == POSTGRESQL:
+        units[f"{job.unit}-collect.service"] = _collect_service(job)
+        units[f"{job.unit}-collect.timer"] = _minute_timer("Carry archived WAL of", job)
+    if job.heartbeat:
+        units[f"{job.unit}-heartbeat.service"] = _heartbeat_service(job)
+        units[f"{job.unit}-heartbeat.timer"] = _minute_timer("Heartbeat for the recovery of", job)
+    return units
+
+
+def render_archiving_drop_in(incoming: str) -> str:
+    """For the server's own service: where it is sandboxed, archive_command may write to the anteroom all the same."""
+    return f"{_HEADER}{_section('Service', [('ReadWritePaths', f'-{incoming}')])}"
+
+
+def _full_service(job: UnitJob) -> str:
+    return _service(
+        job,
+        description=f"Encrypted full backup {job.name} ({job.engine})",
+        command=job.command("full"),
+        seconds=job.deadline_seconds + _GRACE_SECONDS,
+        writable=[job.store, job.state, *([job.incoming] if job.incoming else [])],
+        capabilities=_READS_EVERY_FILE if job.engine == MARIADB else _NO_CAPABILITIES,
+    )
+
+
+def _collect_service(job: UnitJob) -> str:
+    return _service(
+        job,
+        description=f"Carry archived WAL of the backup {job.name} into its store",
+        command=job.command("collect"),
+        seconds=_COLLECT_SECONDS,
+        writable=[job.store, job.state, job.incoming],
+        is_frequent=True,
+    )
+
+
+def _heartbeat_service(job: UnitJob) -> str:
+    """Its own service, so that a failing heartbeat is seen as what it is, and keeps no WAL from being carried."""
+    return _service(
+        job,
+        description=f"Heartbeat for the recovery of the backup {job.name}",
+        command=" ".join(f'"{word}"' if " " in word else word for word in job.heartbeat),
+        seconds=_HEARTBEAT_SECONDS,
+        writable=[],
+        is_frequent=True,
+    )
+
+
+def _service(
+    job: UnitJob,
+    *,
+    description: str,
+    command: str,
+    seconds: int,
+    writable: t.Sequence[str],
+    capabilities: t.Sequence[tuple[str, str]] = _NO_CAPABILITIES,
+    is_frequent: bool = False,
+) -> str:
+    service = [
+        ("Type", "oneshot"),
+        ("User", ACCOUNT),
+        ("Group", ACCOUNT),
+        ("ExecStart", command),
+        ("TimeoutStartSec", str(seconds)),
+        *_LOW_PRIORITY,
+        *_SANDBOX,
+        *capabilities,
+        *(("ReadWritePaths", path) for path in writable),
+        # What comes by each minute would fill the journal with "Starting" and "Finished"; failures are said.
+        *([("SyslogLevel", "notice"), ("LogLevelMax", "notice")] if is_frequent else []),
+    ]
+    return f"{_HEADER}{_section('Unit', _unit(job, description))}\n{_section('Service', service)}"
+
+
+def _unit(job: UnitJob, description: str) -> list[tuple[str, str]]:
+    hooks = " ".join(job.schedule.on_failure)
+    return [("Description", description), *([("OnFailure", hooks)] if hooks else [])]
+
+
+def _full_timer(job: UnitJob) -> str:
+    schedule = job.schedule
+    timer = [
+        ("OnCalendar", schedule.calendar),
+        ("Persistent", "true"),  # a host that was off at that time makes up for it
+        ("RandomizedDelaySec", str(schedule.randomized_delay)),
+        ("AccuracySec", "1s"),
+    ]
+    return _timer(f"Encrypted full backup {job.name}, each day", timer)
+
+
+def _minute_timer(purpose: str, job: UnitJob) -> str:
+    return _timer(f"{purpose} the backup {job.name}, each minute", [("OnCalendar", "minutely"), ("AccuracySec", "1s")])
+
+
+def _timer(description: str, timer: t.Sequence[tuple[str, str]]) -> str:
+    unit, install = [("Description", description)], [("WantedBy", "timers.target")]
+    return f"{_HEADER}{_section('Unit', unit)}\n{_section('Timer', timer)}\n{_section('Install', install)}"
+
+
+def _section(name: str, directives: t.Sequence[tuple[str, str]]) -> str:
+    return f"[{name}]\n" + "".join(f"{key}={value}\n" for key, value in directives)

@@ -1,0 +1,71 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""RESTORE.txt as a script: exactly its lines, with its values filled in, and only if they are lines of ours. Pure.
+
+A restore host holds an identity that opens everything. What it runs must not be what somebody wrote into a store, so a
+text is run only if it is, to the byte, what this version of the collection writes.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import typing as t
+
+from .backup_job_file import MARIADB, POSTGRESQL
+from .backup_restore_text import command_blocks, render_mariadb_text, render_postgresql_text
+from .errors import RefusedForSafety
+
+_TITLE: t.Final = re.compile(r"# How to restore the (PostgreSQL|MariaDB) backups of the job ([a-z0-9][a-z0-9_-]{0,62})")
+_KEY_FILE: t.Final = re.compile(r"^- (/.*)$", re.MULTILINE)
+_ENGINES: t.Final = {"PostgreSQL": POSTGRESQL, "MariaDB": MARIADB}
+
+
+def engine_of(text: str) -> str:
+    """The engine that a RESTORE.txt of ours is for. Raises RefusedForSafety for any other text."""
+    title = _TITLE.match(text)
+    if title and text == _rendered_again(text, title):
+        return _ENGINES[title.group(1)]
+    raise RefusedForSafety(
+        "RESTORE.txt is not what this version of bulwark.database writes, so its commands were not run",
+        "Run the roles encrypted_backup and restore_test from one version, and look who may write to the store",
+    )
+
+
+def render_script(text: str, values: t.Mapping[str, str]) -> str:
+    """All of its commands, one section after the other.
+
+    :param values: what is set at the top, by name; what is not named stays as it is. Raises RefusedForSafety.
+    """
+    engine_of(text)
+    script = "\n".join(command_blocks(text).values())
+    for name, value in values.items():
+        found = re.search(rf"^{name}='.*$", script, re.MULTILINE)
+        if not found:
+            raise RefusedForSafety(f"RESTORE.txt asks for no {name}")
+        script = f"{script[: found.start()]}{name}={shlex.quote(value)}{script[found.end() :]}"
+    return script
+
+
+def value_of(text: str, name: str) -> str:
+    """As it stands at the top of the text; empty if it does not."""
+    found = re.search(rf"^    {name}=(.+)$", text, re.MULTILINE)
+    if not found:
+        return ""
+    try:
+        words = shlex.split(found.group(1))
+    except ValueError:
+        return ""
+    return words[0] if len(words) == 1 else ""
+
+
+def _rendered_again(text: str, title: re.Match[str]) -> str:
+    store = value_of(text, "STORE")
+    if _ENGINES[title.group(1)] == POSTGRESQL:
+        return render_postgresql_text(title.group(2), store=store, binaries=value_of(text, "BINARIES"))
+    key_file = _KEY_FILE.search(text)
+    return render_mariadb_text(title.group(2), store=store, key_file=key_file.group(1) if key_file else "")

@@ -1,0 +1,148 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""What a restored server is asked, and what its answers mean. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+from decimal import Decimal, InvalidOperation
+
+from .backup_job_file import POSTGRESQL
+from .backup_moments import parse_moment
+from .restore_test_file import Query
+
+_LONGEST_ANSWER: t.Final = 400
+_CORRUPT: t.Final = re.compile(r"^(?:error\s*:|.*\bcorrupt)", re.IGNORECASE | re.MULTILINE)
+
+DATABASES: t.Final = {
+    "postgresql": "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn ORDER BY datname;",
+    "mariadb": "SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN"
+    " ('information_schema', 'performance_schema', 'sys', 'mysql') ORDER BY schema_name;",
+}
+# One line for each table of the database: an exact count, because that reads every row.
+COUNTS: t.Final = {
+    "postgresql": r"""SELECT pg_catalog.format('SELECT count(*) FROM %I.%I', n.nspname, c.relname)
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
+  \gexec
+""",
+    "mariadb": """SELECT CONCAT('SELECT COUNT(*) FROM `', REPLACE(table_name, '`', '``'), '`;')
+  FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE';
+""",
+}
+IN_RECOVERY: t.Final = "SELECT pg_catalog.pg_is_in_recovery();"
+NEWEST_TRANSACTION: t.Final = """SELECT pg_catalog.to_char(
+  pg_catalog.pg_last_xact_replay_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Restored:
+    """A restored server, and how it is reached.
+
+    :param data: its data directory, which holds its socket.
+    """
+
+    engine: str
+    data: str
+    binaries: str = ""
+    administrator: str = "postgres"
+
+    def client(self, database: str) -> tuple[str, ...]:
+        """A client that takes statements from its standard input."""
+        if self.engine == POSTGRESQL:
+            place = {"host": self.data, "port": "5432", "user": self.administrator, "dbname": database or "postgres"}
+            login = " ".join(f"{key}={_quoted(value)}" for key, value in place.items())
+            return (f"{self.binaries}/psql", *("-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", login))
+        end = (f"--database={database}",) if database else ()
+        return ("mariadb", *self._socket(), "--batch", "--skip-column-names", "--raw", *end)
+
+    def integrity_check(self, *, extended: bool) -> tuple[str, ...]:
+        if self.engine == POSTGRESQL:
+            login = ("-h", self.data, "-p", "5432", "-U", self.administrator)
+            more = ("--heapallindexed", "--parent-check") if extended else ()
+            return (f"{self.binaries}/pg_amcheck", "--all", "--install-missing", *login, *more)
+        return ("mariadb-check", *self._socket(), "--all-databases", "--check", "--silent",
+                *(("--extended",) if extended else ()))  # fmt: skip
+
+    def _socket(self) -> tuple[str, str]:
+        return ("--no-defaults", f"--socket={self.data}/restore.sock")
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One check that was made. ``detail`` says what was found."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+def judge_integrity(tool: str, status: int, output: str) -> Check:
+    """mariadb-check ends with 0 whatever it finds; it says so alone."""
+    bad = _CORRUPT.search(output)
+    if status or bad:
+        line = output[bad.start() :].splitlines()[0] if bad else _last_line(output)
+        return Check(tool, False, f"{tool} found damage (status {status}): {line}"[:_LONGEST_ANSWER])
+    return Check(tool, True, "no damage found")
+
+
+def judge_counts(database: str, answers: str) -> Check:
+    counts = [int(line) for line in answers.split()]
+    return Check(f"rows of {database}", True, f"{sum(counts)} rows in {len(counts)} tables")
+
+
+def judge_query(query: Query, answer: str) -> Check:
+    """The last line of an answer, because it may set something up first."""
+    name = f"query {query.name}"
+    try:
+        found = Decimal(_last_line(answer))
+    except InvalidOperation:
+        return Check(name, False, f"the answer to {query.name} is no number")
+    if not found.is_finite():
+        return Check(name, False, f"the answer to {query.name} is no number")
+    if found < Decimal(query.minimum):
+        return Check(name, False, f"the answer to {query.name} is {found}, {query.minimum} is the least")
+    return Check(name, True, f"{found}, {query.minimum} is the least")
+
+
+def judge_recovery(in_recovery: str, newest_transaction: str, moment: str) -> Check:
+    """Whether the server came to the end of its recovery, and not beyond the moment."""
+    if in_recovery.strip() != "f":
+        return Check("recovery", False, "the recovery did not come to its end")
+    newest = newest_transaction.strip()
+    if newest and newest[:19] + "Z" > moment:
+        return Check("recovery", False, f"the recovery went beyond {moment}, to {newest}")
+    return Check("recovery", True, f"newest transaction {newest}" if newest else "no transaction after the backup")
+
+
+def judge_time(recovery_seconds: float, rto_seconds: int) -> Check:
+    passed = recovery_seconds <= rto_seconds
+    more = "" if passed else ": the recovery took too long"
+    return Check("recovery time", passed, f"{recovery_seconds:.1f} s, {rto_seconds} s are allowed (RTO){more}")
+
+
+def judge_loss(loss_seconds: float, rpo_seconds: int) -> Check:
+    passed = loss_seconds <= rpo_seconds
+    more = "" if passed else ": what is newer would be lost"
+    return Check("data loss", passed, f"{loss_seconds:.0f} s, {rpo_seconds} s are allowed (RPO){more}")
+
+
+def loss_between(newest: str, started: float) -> float:
+    """Seconds of work that would be lost, had the source's server been lost when the test started."""
+    return max(started - parse_moment(newest), 0.0)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

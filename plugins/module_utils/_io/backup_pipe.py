@@ -1,0 +1,237 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""Stock tools joined by pipes without a shell: counted and hashed at the end, every process judged, none left behind.
+
+Our process holds a buffer and the last lines of what each tool said, however much flows.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import ctypes
+import dataclasses
+import fcntl
+import hashlib
+import os
+import re
+import selectors
+import signal
+import subprocess
+import time
+import typing as t
+
+from .._core.backup_evidence import StageEnd
+from .._core.errors import ApplyFailed, MissingRequirement
+
+_BUFFER_BYTES: t.Final = 1024 * 1024
+_KEPT_LINES: t.Final = 40
+_KEPT_MATCHES: t.Final = 200
+_LONGEST_LINE: t.Final = 4000
+_SET_PARENT_DEATH_SIGNAL: t.Final = 1
+_PATH: t.Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_library = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One process of a pipe.
+
+    :param keep: lines of its standard error that are kept beside the last ones.
+    """
+
+    arguments: t.Sequence[str]
+    keep: str = r"(?!)"
+
+    @property
+    def name(self) -> str:
+        return os.path.basename(self.arguments[0])
+
+
+@dataclasses.dataclass(frozen=True)
+class PipeEnd:
+    """What came of it: the processes in order, and what arrived at the end of the pipe."""
+
+    stages: tuple[StageEnd, ...]
+    bytes: int
+    sha256: str
+
+
+class _Running:
+    """A started process, and the lines of its standard error."""
+
+    def __init__(self, stage: Stage, process: subprocess.Popen[bytes]) -> None:
+        self.stage = stage
+        self.process = process
+        self._keep = re.compile(stage.keep)
+        self._rest = b""
+        self._matches: list[str] = []
+        self._last: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
+
+    def take(self, data: bytes) -> None:
+        # zstd ends what it rewrites on a terminal by a carriage return
+        *lines, self._rest = re.split(rb"[\r\n]", self._rest + data)
+        self._rest = self._rest[:_LONGEST_LINE]
+        for line in lines:
+            self._add(line)
+
+    def _add(self, line: bytes) -> None:
+        text = line[:_LONGEST_LINE].decode("utf-8", "replace").rstrip()
+        if not text:
+            return
+        if self._keep.search(text) and len(self._matches) < _KEPT_MATCHES:
+            self._matches.append(text)
+        else:
+            self._last.append(text)
+
+    def end(self, status: int) -> StageEnd:
+        self._add(self._rest)
+        return StageEnd(self.stage.name, status, (*self._matches, *self._last))
+
+
+def run_pipe(
+    stages: t.Sequence[Stage],
+    *,
+    deadline: float,
+    sink: int | None = None,
+    source: int | None = None,
+    written: t.Callable[[int], None] | None = None,
+) -> PipeEnd:
+    """Run to the end. What the processes did is for the caller to judge. Raises ApplyFailed when we can't go on.
+
+    :param deadline: of ``time.monotonic()``; what runs then is killed.
+    :param sink: descriptor of the file that takes what comes out; without one it is counted and hashed only.
+    :param source: descriptor that the first process reads; without one it reads nothing.
+    :param written: told how many bytes the sink has taken so far, each time it took some.
+    """
+    running: list[_Running] = []
+    try:
+        _start(stages, source, running)
+        total, checksum = _pump(running, sink, deadline, written)
+        return PipeEnd(tuple(_await(item, deadline) for item in running), total, checksum)
+    finally:
+        _end_all(running)
+
+
+def _start(stages: t.Sequence[Stage], source: int | None, running: list[_Running]) -> None:
+    before: t.Any = subprocess.DEVNULL if source is None else source
+    for stage in stages:
+        try:
+            process = subprocess.Popen(
+                list(stage.arguments),
+                stdin=before,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd="/",
+                env={"PATH": _PATH, "LC_ALL": "C", "HOME": "/nonexistent"},
+                start_new_session=True,  # so that what a tool starts itself ends with it
+                preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509 - there are no threads here
+            )
+        except OSError as error:
+            raise MissingRequirement(
+                f"can't start {stage.arguments[0]}: {error.strerror}", "Install the package it is in"
+            ) from None
+        running.append(_Running(stage, process))
+        if before not in (subprocess.DEVNULL, source):
+            before.close()  # or the process before would never hear that its reader has gone
+        before = process.stdout
+        _widen(process.stdout)
+
+
+def _die_with_parent(parent: int) -> t.Callable[[], None]:
+    """When we are killed ourselves, nobody else is left to end them."""
+
+    def in_child() -> None:
+        _library.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return in_child
+
+
+def _widen(pipe: t.IO[bytes] | None) -> None:
+    """A wide pipe lets the processes work side by side. The system may refuse: then it is as wide as it is."""
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(pipe or 0, getattr(fcntl, "F_SETPIPE_SZ", 1031), _BUFFER_BYTES)
+
+
+def _pump(
+    running: t.Sequence[_Running], sink: int | None, deadline: float, written: t.Callable[[int], None] | None
+) -> tuple[int, str]:
+    """Everything that comes out of the last process, and what all of them say, until all have closed both."""
+    checksum, total = hashlib.sha256(), 0
+    buffer = memoryview(bytearray(_BUFFER_BYTES))
+    with selectors.DefaultSelector() as selector:
+        for item in running:
+            selector.register(_open(item.process.stderr), selectors.EVENT_READ, item)
+        selector.register(_open(running[-1].process.stdout), selectors.EVENT_READ, None)
+        while selector.get_map():
+            for key, dummy in _wait(selector, deadline):
+                stream = t.cast("t.IO[bytes]", key.fileobj)
+                count = os.readv(stream.fileno(), [buffer])
+                if not count:
+                    selector.unregister(stream)
+                elif key.data is not None:
+                    key.data.take(bytes(buffer[:count]))
+                else:
+                    checksum.update(buffer[:count])
+                    total += count
+                    if sink is not None:
+                        _write(sink, buffer[:count])
+                    if written is not None:
+                        written(total)
+    return total, checksum.hexdigest()
+
+
+def _wait(selector: selectors.BaseSelector, deadline: float) -> list[tuple[selectors.SelectorKey, int]]:
+    left = deadline - time.monotonic()
+    ready = selector.select(left) if left > 0 else []
+    if not ready and time.monotonic() >= deadline:
+        raise ApplyFailed("the deadline has passed, what ran was killed", "Raise deadline_seconds, or find what waits")
+    return ready
+
+
+def _write(sink: int, data: memoryview) -> None:
+    try:
+        while data:
+            data = data[os.write(sink, data) :]
+    except OSError as error:
+        raise ApplyFailed(f"can't write to the store: {error.strerror}", "Make room, or name another store") from None
+
+
+def _open(stream: t.IO[bytes] | None) -> t.IO[bytes]:
+    assert stream is not None
+    return stream
+
+
+def _await(item: _Running, deadline: float) -> StageEnd:
+    try:
+        status = item.process.wait(timeout=max(deadline - time.monotonic(), 0.001))
+    except subprocess.TimeoutExpired:
+        raise ApplyFailed(
+            f"{item.stage.name} did not end before the deadline", "Raise deadline_seconds, or find what it waits for"
+        ) from None
+    return item.end(status)
+
+
+def _end_all(running: t.Sequence[_Running]) -> None:
+    for item in running:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(item.process.pid, signal.SIGKILL)
+        item.process.wait()
+        for stream in (item.process.stdout, item.process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def tool_version(arguments: t.Sequence[str]) -> str:
+    """The first line that a program prints, for a manifest; empty if it has none."""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(list(arguments), capture_output=True, timeout=30, check=False, env={"PATH": _PATH})
+        lines = done.stdout.decode("utf-8", "replace").splitlines()
+        return lines[0].strip() if lines else ""
+    return ""

@@ -1,0 +1,76 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""How a full backup of PostgreSQL is taken: by one replication connection over the local socket."""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+
+from .._core.backup_evidence import COMPLETION, StageEnd, judge_statuses, postgresql_position
+from .._core.backup_job_file import PostgreSQLPlace
+from .._core.backup_segments import DEFAULT_SEGMENT_BYTES, Segment, parse_position, segment_name
+from .._core.errors import ApplyFailed, ObservationFailed
+from .backup_pipe import Stage, run_pipe, tool_version
+
+_KEEP: t.Final = rf"{COMPLETION['postgresql']}|write-ahead log (start|end) point|error|FATAL"
+_UNITS: t.Final = {"B": 1, "kB": 1024, "MB": 1024**2, "GB": 1024**3}
+
+
+def backup_stage(place: PostgreSQLPlace) -> Stage:
+    return Stage(
+        [
+            *(os.path.join(place.binaries, "pg_basebackup"), "--pgdata=-", "--format=tar", "--wal-method=fetch"),
+            *("--checkpoint=fast", "--verbose", "--no-password", "-h", place.socket, "-p", str(place.port)),
+            *("-U", place.user),
+        ],
+        keep=_KEEP,
+    )
+
+
+def describe(place: PostgreSQLPlace, tool: StageEnd) -> dict[str, t.Any]:
+    """What the manifest says of the server. Raises ObservationFailed if the tool did not say from where to where."""
+    found = postgresql_position(tool.lines)
+    if not found:
+        raise ObservationFailed("pg_basebackup did not say between which positions of the log it worked")
+    size_text, version, system = _ask(place, "SHOW wal_segment_size", "SHOW server_version", "IDENTIFY_SYSTEM")
+    size = _segment_bytes(size_text)
+    start = Segment(found["timeline"], parse_position(found["start_lsn"]) // size)
+    return {
+        "position": {"start_wal": segment_name(start, size), **found},
+        "server_version": version,
+        "system_identifier": system.split("|")[0],
+        "tool_version": tool_version([os.path.join(place.binaries, "pg_basebackup"), "--version"]),
+    }
+
+
+def _ask(place: PostgreSQLPlace, *commands: str) -> list[str]:
+    """A line for each command of the replication protocol: the job's role may connect to no database."""
+    reader, writer = os.pipe()
+    try:
+        arguments = [
+            *(os.path.join(place.binaries, "psql"), "-X", "-A", "-t", "-w", "-h", place.socket),
+            *("-p", str(place.port), "-U", place.user, "-d", "replication=true"),
+            *(word for command in commands for word in ("-c", command)),
+        ]
+        end = run_pipe([Stage(arguments)], deadline=time.monotonic() + 60, sink=writer)
+        complaint = judge_statuses(end.stages)
+        if complaint:
+            raise ApplyFailed(f"can't ask the server: {complaint.cause}", complaint.hint)
+        lines = os.read(reader, 65536).decode("utf-8", "replace").splitlines() if end.bytes else []
+        if len(lines) != len(commands):
+            raise ObservationFailed(f"the server answers {' '.join(commands)} with {len(lines)} lines")
+        return lines
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def _segment_bytes(text: str) -> int:
+    digits = text.rstrip("BkMG")
+    return int(digits) * _UNITS.get(text[len(digits) :], 1) if digits.isdigit() else DEFAULT_SEGMENT_BYTES

@@ -1,0 +1,150 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""bulwark-backup: the program that a host's timers and its server's archive_command start. It knows no Ansible."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+import types
+import typing as t
+
+from .._core.backup_job_file import BackupJob, parse_job
+from .._core.backup_status import describe
+from .._core.errors import BulwarkError, ObservationFailed
+from .._io.backup_log import archive, collect, waiting
+from .._io.backup_store import Store, is_locked, locked, read_text
+from .full_backup import Done, make_full, prune
+from .state import describe_run, read_history, remember
+from .verification import verify
+
+_FAILED: t.Final = 1
+
+
+class Ended(BaseException):
+    """Somebody asked us to end: what was begun is taken back on the way out."""
+
+
+def run(arguments: t.Sequence[str]) -> int:
+    """The exit status: 0 for success and nothing else."""
+    options = _parser().parse_args(arguments)
+    os.umask(0o077)
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        job = _read_job(options.job)
+        if options.command == "archive":
+            _say(archive(job, options.path, options.name))
+        elif options.command == "status":
+            print(json.dumps(_status(job), indent=1, sort_keys=True))
+        else:
+            _recorded(job, options)
+    except BulwarkError as error:
+        return _complain(str(error))
+    except OSError as error:
+        return _complain(f"{error.filename or 'the system'}: {error.strerror}")
+    except (Ended, KeyboardInterrupt):
+        return _complain("ended from outside; what was begun was taken back. Start it again")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bulwark-backup", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    texts = {
+        "full": "make a full backup, read it back, then prune",
+        "archive": "seal one segment of the log (archive_command)",
+        "collect": "carry sealed segments into the store",
+        "verify": "compare what there is with what was written",
+        "status": "what there is, as JSON",
+        "prune": "remove what the window does not need",
+    }
+    for name, text in texts.items():
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--job", required=True, metavar="FILE")
+        if name == "archive":
+            command.add_argument("path", metavar="PATH")
+            command.add_argument("name", metavar="NAME")
+        if name == "verify":
+            command.add_argument("--deep", action="store_true", help="read every byte")
+    return parser
+
+
+def _read_job(path: str) -> BackupJob:
+    try:
+        return parse_job(read_text(path), where=path)
+    except OSError as error:
+        raise ObservationFailed(f"can't read {path}: {error.strerror}", "Run it as the job's account") from None
+
+
+def _recorded(job: BackupJob, options: argparse.Namespace) -> None:
+    """Run a command, and write into the history how it went, whatever ends it."""
+    started = time.time()
+    try:
+        done = _act(job, options)
+    except BaseException as error:
+        text = str(error) if isinstance(error, BulwarkError) else f"ended by {type(error).__name__}"
+        with contextlib.suppress(BulwarkError):  # the disk may be full; the error itself is what counts
+            remember(job, describe_run(options.command, started, error=text))
+        raise
+    remember(job, describe_run(options.command, started, identifier=done.id, size=done.bytes))
+
+
+def _act(job: BackupJob, options: argparse.Namespace) -> Done:
+    lock = os.path.join(job.state, "lock")
+    if options.command == "full":
+        with locked(lock, what=f"a full backup of {job.name}"):
+            return make_full(job, _say)
+    if options.command == "prune":
+        with locked(lock, what=f"a full backup of {job.name}"):
+            return prune(job, _say, verified=_verified(job))
+    if options.command == "collect":
+        with locked(os.path.join(job.state, "collect.lock"), what=f"collecting for {job.name}"):
+            Store(job.store).make(with_log=True)
+            count, size = collect(job)
+            if count:
+                _say(f"{count} segments carried into the store, {size} bytes")
+            return Done(bytes=size)
+    return verify(job, _say, deep=options.deep)
+
+
+def _verified(job: BackupJob) -> str:
+    """The latest full backup that was read back, if nothing went wrong with a full backup since."""
+    runs = [past for past in read_history(job) if past.command == "full"]
+    return runs[-1].id if runs and runs[-1].succeeded else ""
+
+
+def _status(job: BackupJob) -> dict[str, t.Any]:
+    contents = Store(job.store).look()
+    return describe(
+        job=job.name,
+        engine=job.engine,
+        recipients=job.recipients,
+        contents=contents,
+        waiting=len(waiting(job)),
+        history=read_history(job),
+        running=is_locked(os.path.join(job.state, "lock")),
+    )
+
+
+def _end(number: int, frame: types.FrameType | None) -> None:
+    del number, frame
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: the way out must not be interrupted
+    raise Ended
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _complain(text: str) -> int:
+    print(f"bulwark-backup: {' '.join(text.split())}", file=sys.stderr, flush=True)
+    return _FAILED

@@ -1,0 +1,157 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""A full backup, from the lock to the pruning. What is no success leaves nothing behind but its error."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import shutil
+import time
+import typing as t
+
+from .._core.backup_evidence import Complaint, compressed_bytes, judge_completion, judge_size, judge_statuses
+from .._core.backup_job_file import BackupJob, MariaDBPlace, PostgreSQLPlace
+from .._core.backup_manifest import DATA_FILES, MANIFEST, Manifest, SealedFile, render_manifest
+from .._core.backup_moments import render_id, render_moment
+from .._core.backup_restore_text import render_restore_text
+from .._core.backup_retention import plan_pruning
+from .._core.errors import ApplyFailed, DidNotTakeEffect, RefusedForSafety
+from .._io import backup_mariadb, backup_postgresql
+from .._io.backup_log import forget
+from .._io.backup_pipe import PipeEnd, run_pipe
+from .._io.backup_read_back import ReadBack
+from .._io.backup_seal import sealing_stages
+from .._io.backup_store import Store, create_file, free_percent, sync_file, write_text
+
+Say = t.Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """What a command did, for the history."""
+
+    id: str = ""
+    bytes: int = 0
+
+
+def make_full(job: BackupJob, say: Say) -> Done:
+    """Only under the lock. Raises BulwarkError; then no set has come into being, and none has gone."""
+    started = time.time()
+    store = Store(job.store)
+    store.make(with_log=bool(job.incoming))
+    earlier = [manifest.bytes for manifest in store.look().manifests]
+    _check_room(job, earlier)
+    partial = store.begin_full(render_id(started))
+    try:
+        manifest, key_file = _fill(job, partial, started, earlier, say)
+        store.finish_full(partial)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    write_text(os.path.join(job.store, "recipients.txt"), "".join(f"{key}\n" for key in job.recipients))
+    write_text(os.path.join(job.store, "RESTORE.txt"), render_restore_text(job, key_file=key_file))
+    say(f"{manifest.id} is complete: {manifest.bytes} bytes")
+    prune(job, say, verified=manifest.id)
+    return Done(manifest.id, manifest.bytes)
+
+
+def prune(job: BackupJob, say: Say, *, verified: str) -> Done:
+    """Remove what the window does not need. Only under the lock."""
+    store = Store(job.store)
+    contents = store.look()
+    plan = plan_pruning(
+        contents.manifests,
+        contents.sidecars,
+        verified=verified,
+        now=math.ceil(time.time()),
+        keep_days=job.keep_days,
+        orphans=store.orphans(),
+    )
+    if plan.reason:
+        raise RefusedForSafety(f"nothing was pruned: {plan.reason}", "Make a full backup")
+    for identifier in plan.fulls:
+        store.remove_full(identifier)
+        say(f"{identifier} is older than {job.keep_days} days and not needed any more: removed")
+    for name in plan.segments:
+        store.remove_segment(name)
+    forget(job, plan.segments)
+    if plan.segments:
+        say(f"{len(plan.segments)} segments from {plan.segments[0]} to {plan.segments[-1]}: removed")
+    return Done()
+
+
+def _check_room(job: BackupJob, earlier: t.Sequence[int]) -> None:
+    free = free_percent(job.store, max(earlier, default=0))
+    if free < job.minimum_free_percent:
+        raise ApplyFailed(
+            f"{job.store} would have {max(free, 0):.0f} % free, {job.minimum_free_percent} % are the minimum",
+            "Make room, or lower minimum_free_percent or keep_days",
+        )
+
+
+def _fill(job: BackupJob, partial: str, started: float, earlier: t.Sequence[int], say: Say) -> tuple[Manifest, str]:
+    name = DATA_FILES[job.engine]
+    path = os.path.join(partial, name)
+    server = job.server
+    stage = (
+        backup_postgresql.backup_stage(server)
+        if isinstance(server, PostgreSQLPlace)
+        else backup_mariadb.backup_stage(server, partial)
+    )
+    say(f"{stage.name} through zstd and age to {len(job.recipients)} recipients")
+    sink = create_file(path)
+    try:
+        read_back = ReadBack(path)
+        try:
+            deadline = time.monotonic() + job.deadline_seconds
+            end = run_pipe([stage, *sealing_stages(job)], deadline=deadline, sink=sink, written=read_back.written)
+            recoverable = time.time()
+            _judge(job, end, earlier)
+            sync_file(sink, path)
+            _compare(path, end, read_back.finish(end.bytes))
+        finally:
+            read_back.give_up()
+    finally:
+        os.close(sink)
+    finished = time.time()
+    tool = end.stages[0]
+    if isinstance(server, MariaDBPlace):
+        described, key_file = backup_mariadb.describe(tool), backup_mariadb.key_file(tool)
+    else:
+        described, key_file = backup_postgresql.describe(server, tool), ""
+    say(f"{end.bytes} bytes in {finished - started:.0f} seconds, on disk and read back")
+    plain_bytes, dummy = compressed_bytes(end.stages[1].lines)
+    manifest = Manifest(
+        id=os.path.basename(partial).split(".")[0],
+        job=job.name,
+        engine=job.engine,
+        started=render_moment(started),
+        finished=render_moment(finished, round_up=True),
+        consistent_from=render_moment(recoverable, round_up=True),
+        files=(SealedFile(name, end.bytes, end.sha256, plain_bytes),),
+        recipients=job.recipients,
+        **described,
+    )
+    write_text(os.path.join(partial, MANIFEST), render_manifest(manifest))
+    return manifest, key_file
+
+
+def _judge(job: BackupJob, end: PipeEnd, earlier: t.Sequence[int]) -> None:
+    complaint: Complaint | None = (
+        judge_statuses(end.stages)
+        or judge_completion(job.engine, end.stages[0])
+        or judge_size(end.bytes, earlier, job.smallest_share)
+    )
+    if complaint:
+        raise ApplyFailed(f"the full backup of {job.name} failed: {complaint.cause}", complaint.hint)
+
+
+def _compare(path: str, end: PipeEnd, found: tuple[int, str]) -> None:
+    if found != (end.bytes, end.sha256):
+        raise DidNotTakeEffect(f"{path} reads back differently from what was written", "Look at the disk")

@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""Is everything there, and as it was written? Says all that is not."""
+
+from __future__ import annotations
+
+import os
+
+from .._core.backup_job_file import BackupJob
+from .._core.backup_manifest import Contents, Manifest
+from .._core.backup_restore_text import is_as_rendered
+from .._core.backup_segments import parse_segment
+from .._core.backup_window import gaps, read_log, start_segment
+from .._core.errors import BulwarkError, DidNotTakeEffect
+from .._io.backup_log import receipts
+from .._io.backup_store import Store, read_text
+from .full_backup import Done, Say
+from .state import read_history
+
+
+def verify(job: BackupJob, say: Say, *, deep: bool) -> Done:
+    """Raises DidNotTakeEffect that names the first thing and counts the others; all of them are said.
+
+    :param deep: read every byte. Without it names, sizes and descriptions are compared.
+    """
+    contents = Store(job.store).look(contents=deep)
+    wrong = [*contents.damaged, *_descriptions(job, contents), *_missing(job, contents), *_gaps(contents)]
+    for line in wrong:
+        say(line)
+    if wrong:
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        raise DidNotTakeEffect(
+            f"{wrong[0]}{more}", "Make a full backup now, and look for another copy of what is damaged"
+        )
+    read = "every byte read" if deep else "names, sizes and descriptions compared"
+    say(f"{len(contents.manifests)} full backups and {len(contents.sidecars)} segments are sound: {read}")
+    return Done()
+
+
+def _descriptions(job: BackupJob, contents: Contents) -> list[str]:
+    if not contents.manifests:
+        return [] if contents.damaged else [f"{job.store} holds no full backup"]
+    wrong = []
+    for name in ("RESTORE.txt", "recipients.txt"):
+        path = os.path.join(job.store, name)
+        try:
+            text = read_text(path)
+        except (OSError, BulwarkError):
+            wrong.append(f"{path} is not there, or can't be read")
+            continue
+        expected = "".join(f"{key}\n" for key in _newest(contents).recipients)
+        if not (is_as_rendered(text) if name == "RESTORE.txt" else text == expected):
+            wrong.append(f"{path} is not what was written")
+    return wrong
+
+
+def _newest(contents: Contents) -> Manifest:
+    return max(contents.manifests, key=lambda manifest: manifest.id)
+
+
+def _missing(job: BackupJob, contents: Contents) -> list[str]:
+    """What we know to have been there, and did not prune ourselves."""
+    there = {manifest.id for manifest in contents.manifests}
+    damaged = " ".join(contents.damaged)
+    made = [run.id for run in read_history(job) if run.command == "full" and run.succeeded]
+    oldest = min(there, default="")
+    wrong = [
+        f"the full backup {identifier} is not there any more"
+        for identifier in made
+        if identifier not in there and identifier not in damaged and (identifier > oldest or identifier == made[-1])
+    ]
+    names = {sidecar.name for sidecar in contents.sidecars}
+    wrong += [
+        f"the segment {name} is not there any more"
+        for name in _needed(job, contents)
+        if name not in names and f"{name}." not in damaged
+    ]
+    return wrong
+
+
+def _needed(job: BackupJob, contents: Contents) -> list[str]:
+    if not contents.manifests or not job.incoming:
+        return []
+    size = read_log(contents.sidecars).segment_bytes
+    first = min(start_segment(manifest, size).number for manifest in contents.manifests)
+    found = [(name, parse_segment(name, size)) for name in receipts(job)]
+    return [name for name, segment in found if segment is None or segment.number >= first]
+
+
+def _gaps(contents: Contents) -> list[str]:
+    return [
+        f"the log has a gap of {gap.count} segments, from {gap.first} to {gap.last}"
+        for gap in gaps(contents.manifests, contents.sidecars)
+        if gap.first not in " ".join(contents.damaged)
+    ]

@@ -1,0 +1,206 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""The subjects of backup_job: a job that is there with everything it needs, or gone."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._core.age_recipient import check_recipients
+from .._core.backup_deployment import (
+    FILE,
+    PUT,
+    Host,
+    Item,
+    Job,
+    Limits,
+    Server,
+    check_name,
+    job_file,
+    plan_absent,
+    plan_present,
+)
+from .._core.backup_job_file import MARIADB, POSTGRESQL
+from .._core.backup_units import PROGRAM, PYTHON, Schedule
+from .._core.errors import InvalidDeclaration
+from .._core.plan import Change, Plan
+from .._io.backup_program import build_program
+from .._io.job_deployment import apply_plan, observe_job, observe_leftovers
+from .._io.units import require_booted
+from .._job import command_line  # noqa: F401 (what the program is made of; Ansible sends what is imported)
+
+_LIMITS: t.Final = ("keep_days", "compression_level", "deadline_seconds", "minimum_free_percent", "smallest_share")
+_NEEDED: t.Final = {
+    POSTGRESQL: ("socket", "binaries", "data_directory"),
+    MARIADB: ("socket", "defaults_file", "data_directory"),
+}
+
+
+def job_options() -> dict[str, dict[str, t.Any]]:
+    server = {
+        "socket": {"type": "str"},
+        "port": {"type": "int", "default": 5432},
+        "binaries": {"type": "str"},
+        "data_directory": {"type": "str"},
+        "defaults_file": {"type": "str"},
+        "unit": {"type": "str", "default": ""},
+        "heartbeat_database": {"type": "str", "default": ""},
+    }
+    keys = {"type": "list", "elements": "str", "default": [], "no_log": False}
+    return {
+        "name": {"type": "str", "default": "main"},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "engine": {"type": "str", "choices": [POSTGRESQL, MARIADB]},
+        "server": {"type": "dict", "options": server},
+        "store": {"type": "str"},
+        "state_path": {"type": "str"},
+        "incoming_path": {"type": "str"},
+        "recipients": keys,
+        "escrow_recipients": keys,
+        "keep_days": {"type": "int", "default": 7},
+        "compression_level": {"type": "int", "default": 1},
+        "deadline_seconds": {"type": "int", "default": 21600},
+        "minimum_free_percent": {"type": "int", "default": 10},
+        "smallest_share": {"type": "float", "default": 0.5},
+        "full_at": {"type": "str", "default": "00:00"},
+        "time_zone": {"type": "str", "default": "UTC"},
+        "randomized_delay": {"type": "int", "default": 0},
+        "on_failure_units": {"type": "list", "elements": "str", "default": []},
+    }
+
+
+class PresentJob:
+    """A job as declared: see ``Subject``."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self._program = build_program()
+        self._before: Host | None = None
+
+    def observe(self) -> Host:
+        require_booted()
+        host = observe_job(self.job)
+        self._before = self._before or host
+        return host
+
+    def plan(self, observed: Host) -> Plan:
+        return plan_present(self.job, observed, self._program)
+
+    def apply(self, plan: Plan, observed: Host) -> None:
+        del observed
+        apply_plan(plan)
+
+    def result(self, observed: Host, plan: Plan) -> dict[str, t.Any]:
+        job = self.job
+        return {
+            "job_file": job.file,
+            "store": job.store,
+            "units": sorted(job.units),
+            "archive_command": archive_command(job.name) if job.incoming else "",
+            "restart_pending": observed.anteroom_is_closed,
+            "diff": _diff(plan, self._before),
+        }
+
+
+class AbsentJob:
+    """No units and files of that name: see ``Subject``."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def observe(self) -> Host:
+        require_booted()
+        return observe_leftovers(self._name)
+
+    def plan(self, observed: Host) -> Plan:
+        return plan_absent(observed)
+
+    def apply(self, plan: Plan, observed: Host) -> None:
+        del observed
+        apply_plan(plan)
+
+    def result(self, observed: Host, plan: Plan) -> dict[str, t.Any]:
+        del observed, plan
+        return {}
+
+
+def subject(options: t.Mapping[str, t.Any]) -> PresentJob | AbsentJob:
+    """A subject from the module's parameters. Raises InvalidDeclaration."""
+    if options["state"] == "absent":
+        return AbsentJob(check_name(options["name"]))
+    return PresentJob(_job(options))
+
+
+def archive_command(name: str) -> str:
+    """For PostgreSQL's parameter of that name."""
+    return f"{PYTHON} -I {PROGRAM} archive --job {job_file(name)} %p %f"
+
+
+def _job(options: t.Mapping[str, t.Any]) -> Job:
+    name, engine = check_name(options["name"]), options["engine"]
+    if engine is None:
+        raise InvalidDeclaration("engine is missing", f"It is {POSTGRESQL} or {MARIADB}")
+    has_log = engine == POSTGRESQL
+    incoming = options["incoming_path"] or (f"/var/lib/bulwark/incoming/{name}" if has_log else "")
+    if incoming and not has_log:
+        raise InvalidDeclaration(f"incoming_path is of no use with the engine {engine}", "Leave it out")
+    return Job(
+        name=name,
+        server=_server(engine, options["server"] or {}),
+        store=options["store"] or f"/var/backups/bulwark/{name}",
+        state=options["state_path"] or f"/var/lib/bulwark/backup/{name}",
+        incoming=incoming,
+        recipients=check_recipients(options["recipients"], options["escrow_recipients"]),
+        limits=Limits(**{limit: options[limit] for limit in _LIMITS}),
+        schedule=Schedule(
+            options["full_at"], options["time_zone"], options["randomized_delay"], tuple(options["on_failure_units"])
+        ),
+    )
+
+
+def _server(engine: str, options: t.Mapping[str, t.Any]) -> Server:
+    missing = [option for option in _NEEDED[engine] if not options.get(option)]
+    if missing:
+        raise InvalidDeclaration(
+            f"server lacks {', '.join(missing)}", f"{engine}_server_info says where the server lives on its host"
+        )
+    if engine == MARIADB:
+        useless = [option for option in ("unit", "heartbeat_database", "binaries") if options.get(option)]
+        if useless:
+            raise InvalidDeclaration(f"server: {useless[0]} is of no use with the engine {engine}", "Leave it out")
+        return Server(engine, options["socket"], options["data_directory"], defaults_file=options["defaults_file"])
+    return Server(
+        engine,
+        options["socket"],
+        options["data_directory"],
+        port=options["port"],
+        binaries=options["binaries"],
+        unit=options.get("unit") or "",
+        heartbeat_database=options.get("heartbeat_database") or "",
+    )
+
+
+def _diff(plan: Plan, before: Host | None) -> list[dict[str, str]]:
+    """Text files as wholes, the rest a line each. Nothing of it is secret; the program is no text."""
+    texts = [change for change in plan if change.payload[0] == PUT and _is_text(change.payload[1])]
+    rest = Plan(tuple(change for change in plan if change not in texts))
+    return [*(_file_diff(change, before) for change in texts), *([rest.diff()] if rest else [])]
+
+
+def _is_text(item: Item) -> bool:
+    return item.kind == FILE and item.path != PROGRAM
+
+
+def _file_diff(change: Change, before: Host | None) -> dict[str, str]:
+    item: Item = change.payload[1]
+    found = before.items.get(item.path) if before else None
+    return {
+        "before_header": f"{item.path} ({found.access})" if found else item.path,
+        "after_header": f"{item.path} ({item.access})",
+        "before": found.data.decode("utf-8", "replace") if found else "",
+        "after": item.data.decode("utf-8", "replace"),
+    }

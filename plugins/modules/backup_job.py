@@ -1,0 +1,241 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: backup_job
+short_description: Deploy a job of encrypted backups for a PostgreSQL or MariaDB server
+description:
+  - Makes everything that a job of encrypted backups consists of. That is the operating-system account
+    C(bulwark-backup), without password and shell; the job's folders, each open to nobody who does not need it; the
+    program and the job's file; and systemd services and timers.
+  - A full backup is taken each day, streamed through C(zstd) and C(age) to public keys. The host can't read its own
+    backups. For PostgreSQL, WAL that the server archives into an anteroom is carried to the store each minute.
+  - The services run as C(bulwark-backup), without network, and may write to the job's own folders only. That of
+    MariaDB may read every file (C(CAP_DAC_READ_SEARCH)), because C(mariadb-backup) copies the data directory.
+  - Refused, before anything changes, are keys of C(age) with a typing error, fewer than two of them, none that is held
+    offline, a store within the data directory or around it, tablespaces of PostgreSQL, and a host that lacks a program.
+  - The database's own side, which is its account, C(archive_mode) and C(archive_command), is left to other modules. The
+    role P(bulwark.database.encrypted_backup#role) does both.
+notes:
+  - The job's file holds nothing secret. For PostgreSQL everybody on the host may read it, because the server's account
+    runs C(archive_command).
+  - A folder on the way to O(store), O(state_path) and O(incoming_path) that is not there is made; everybody may pass
+    through it, and only root may look around in it.
+author:
+  - The bulwark.database authors (@bulwark-database)
+extends_documentation_fragment:
+  - bulwark.database._attributes
+  - bulwark.database._attributes.actiongroup_all
+options:
+  name:
+    description:
+      - Name of the job, and part of the names of its files and units. Small letters, digits and hyphens, 40 at most.
+    type: str
+    default: main
+  state:
+    description:
+      - With V(absent) the units and files of the job are removed. Its store with all backups, its state, what waits in
+        its anteroom, the program and the account stay.
+      - Reset the server's C(archive_command) before, or WAL piles up on it.
+    type: str
+    choices: [present, absent]
+    default: present
+  engine:
+    description: What is backed up. Needed with O(state=present).
+    type: str
+    choices: [postgresql, mariadb]
+  server:
+    description:
+      - Where the server lives on this host, as M(bulwark.database.postgresql_server_info) and
+        M(bulwark.database.mariadb_server_info) say. Needed with O(state=present).
+    type: dict
+    suboptions:
+      socket:
+        description: The folder of PostgreSQL's socket, or MariaDB's socket itself.
+        type: str
+      port:
+        description: PostgreSQL's port, which is part of its socket's name.
+        type: int
+        default: 5432
+      binaries:
+        description: Folder of PostgreSQL's own programs.
+        type: str
+      data_directory:
+        description: The server's data directory. Its owner is the account that the server runs as.
+        type: str
+      defaults_file:
+        description: MariaDB's option file.
+        type: str
+      unit:
+        description:
+          - The service that PostgreSQL runs in. It gets a drop-in, so that C(archive_command) may write to
+            O(incoming_path) where the service is sandboxed. It works from the service's next start on, see
+            RV(restart_pending).
+          - Empty for none.
+        type: str
+        default: ''
+      heartbeat_database:
+        description:
+          - A database in which C(bulwark-backup) commits an empty transaction each minute, so that a server without
+            load can be recovered to any moment, too. Recovery stops at a commit after the moment that is asked for,
+            and fails where none comes.
+          - It needs C(CONNECT) and nothing else, and writes nothing but its own end to the WAL. Empty for no heartbeat.
+        type: str
+        default: ''
+  store:
+    description: Folder of the backups. Default is C(/var/backups/bulwark/NAME). Better is a file system of its own.
+    type: str
+  state_path:
+    description: Folder of the job's history and lock. Default is C(/var/lib/bulwark/backup/NAME).
+    type: str
+  incoming_path:
+    description: The anteroom for archived WAL. Default is C(/var/lib/bulwark/incoming/NAME).
+    type: str
+  recipients:
+    description: Public keys (C(age1...)) of those who restore.
+    type: list
+    elements: str
+    default: []
+  escrow_recipients:
+    description:
+      - Public keys whose secret ones are held offline, in a safe for example, for the day on which all other places are
+        lost. At least one, and none that is in O(recipients).
+    type: list
+    elements: str
+    default: []
+  keep_days:
+    description: Days back of which any moment can be restored.
+    type: int
+    default: 7
+  compression_level:
+    description: Level of C(zstd), 1 to 19.
+    type: int
+    default: 1
+  deadline_seconds:
+    description: How long a full backup may take. systemd ends one that is not at its end 300 seconds later.
+    type: int
+    default: 21600
+  minimum_free_percent:
+    description: A backup that would leave less room than this on the store's file system is not taken.
+    type: int
+    default: 10
+  smallest_share:
+    description: A full backup smaller than this share of the median of earlier ones counts as failed.
+    type: float
+    default: 0.5
+  full_at:
+    description: Time of day of the full backup. A host that was off then makes up for it.
+    type: str
+    default: '00:00'
+  time_zone:
+    description: Time zone that O(full_at) is meant in.
+    type: str
+    default: UTC
+  randomized_delay:
+    description: Seconds at most that are added to O(full_at) at random, so that many hosts don't start at once.
+    type: int
+    default: 0
+  on_failure_units:
+    description: Units that systemd starts when one of the job's services fails, such as V(backup-alert@%n.service).
+    type: list
+    elements: str
+    default: []
+requirements:
+  - systemd
+  - Python 3.9 or newer as C(/usr/bin/python3)
+  - age, zstd
+  - for PostgreSQL, pg_basebackup and psql of the server's version
+  - for MariaDB, mariadb-backup
+"""
+
+EXAMPLES = r"""
+- name: Ask the server where it lives
+  bulwark.database.postgresql_server_info:
+  become: true
+  register: found
+
+- name: Back it up each night
+  bulwark.database.backup_job:
+    engine: postgresql
+    server:
+      socket: /var/run/postgresql
+      binaries: "{{ found.server.bin_directory }}"
+      data_directory: "{{ found.server.settings.data_directory }}"
+      unit: "{{ found.server.unit }}"
+      heartbeat_database: postgres
+    recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]
+    escrow_recipients: [age1zevnhzpn4m4gpcmps2nlshz6775hq8rj2ldvujg9a000c4r2vs6shn5l2l]
+    on_failure_units: [backup-alert@%n.service]
+  become: true
+
+- name: Back a MariaDB server up at half past one in Berlin
+  bulwark.database.backup_job:
+    name: shop
+    engine: mariadb
+    server:
+      socket: /run/mysqld/mysqld.sock
+      data_directory: /var/lib/mysql
+      defaults_file: /etc/mysql/my.cnf
+    store: /srv/backup/shop
+    recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]
+    escrow_recipients: [age1zevnhzpn4m4gpcmps2nlshz6775hq8rj2ldvujg9a000c4r2vs6shn5l2l]
+    full_at: "01:30"
+    time_zone: Europe/Berlin
+  become: true
+
+- name: Take the job away; its backups stay
+  bulwark.database.backup_job:
+    name: shop
+    state: absent
+  become: true
+"""
+
+RETURN = r"""
+job_file:
+  description: The file that describes the job.
+  returned: O(state=present)
+  type: str
+  sample: /etc/bulwark/backup/main.json
+store:
+  description: Folder of the backups.
+  returned: O(state=present)
+  type: str
+  sample: /var/backups/bulwark/main
+units:
+  description: Services and timers.
+  returned: O(state=present)
+  type: list
+  elements: str
+  sample: [bulwark-backup-main.service, bulwark-backup-main.timer]
+archive_command:
+  description: What PostgreSQL's parameter of that name is to be; an empty string for MariaDB.
+  returned: O(state=present)
+  type: str
+restart_pending:
+  description: Whether the running server is in a sandbox in which C(archive_command) can't write to the anteroom yet.
+  returned: O(state=present)
+  type: bool
+changes:
+  description: What was changed, or would be.
+  returned: success
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.bulwark.database.plugins.module_utils._module.backup_job import job_options, subject
+from ansible_collections.bulwark.database.plugins.module_utils._module.runner import opened, run
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=job_options(), supports_check_mode=True)
+    run(module, lambda: opened(subject(module.params)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,291 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A job is planned from what is there; what can't work is refused before anything changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing as t
+
+import pytest
+
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_deployment import (
+    ENABLE,
+    FILE,
+    FOLDER,
+    MAKE_ACCOUNT,
+    PUT,
+    WANTED_ACCOUNT,
+    Host,
+    Item,
+    Job,
+    Limits,
+    ObservedAccount,
+    ObservedTimer,
+    Server,
+    files_of,
+    plan_absent,
+    plan_present,
+)
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_job_file import (
+    MARIADB,
+    POSTGRESQL,
+    parse_job,
+)
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_units import Schedule
+from ansible_collections.bulwark.database.plugins.module_utils._core.errors import (
+    BulwarkError,
+    InvalidDeclaration,
+    MissingRequirement,
+    RefusedForSafety,
+)
+from ansible_collections.bulwark.database.plugins.module_utils._core.plan import Plan
+
+PROGRAM = b"a program"
+KEYS = (
+    "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+    "age1zevnhzpn4m4gpcmps2nlshz6775hq8rj2ldvujg9a000c4r2vs6shn5l2l",
+)
+DATA = "/var/lib/postgresql/15/main"
+SERVER = Server(
+    POSTGRESQL,
+    "/run/postgresql",
+    DATA,
+    binaries="/usr/lib/postgresql/15/bin",
+    unit="postgresql@15-main.service",
+    heartbeat_database="postgres",
+)
+JOB = Job(
+    name="main",
+    server=SERVER,
+    store="/var/backups/bulwark/main",
+    state="/var/lib/bulwark/backup/main",
+    incoming="/var/lib/bulwark/incoming/main",
+    recipients=KEYS,
+    limits=Limits(),
+    schedule=Schedule(),
+)
+OF_MARIADB = dataclasses.replace(
+    JOB, server=Server(MARIADB, "/run/mysqld/mysqld.sock", "/var/lib/mysql", defaults_file="/etc/my.cnf"), incoming=""
+)
+EMPTY = Host(account=None, items={}, real_paths={}, server_account="postgres", timers={})
+
+
+def applied(plan: Plan, host: Host) -> Host:
+    """The host after the plan, as far as the model goes."""
+    items, timers, account, files = dict(host.items), dict(host.timers), host.account, set(host.job_files)
+    for change in plan:
+        action, what = change.payload
+        if action == MAKE_ACCOUNT:
+            account = WANTED_ACCOUNT
+        elif action == PUT:
+            items[what.path] = what
+            files |= {what.path} if "bulwark-backup-main" in what.path or what.path.endswith(".json") else set()
+        elif action == ENABLE:
+            timers[what] = ObservedTimer(enabled=True, active=True)
+        else:
+            timers.pop(what, None)
+            items.pop(what, None)
+            files.discard(what)
+    return dataclasses.replace(host, account=account, items=items, timers=timers, job_files=tuple(sorted(files)))
+
+
+@pytest.mark.parametrize("job", [JOB, OF_MARIADB], ids=["postgresql", "mariadb"])
+def test_a_plan_applied_once_leaves_nothing_to_do(job: Job) -> None:
+    plan = plan_present(job, EMPTY, PROGRAM)
+    assert plan
+    assert plan_present(job, applied(plan, EMPTY), PROGRAM).summaries() == []
+
+
+def deployed(job: Job = JOB) -> Host:
+    return applied(plan_present(job, EMPTY, PROGRAM), EMPTY)
+
+
+def test_the_account_comes_before_what_it_owns_and_the_timers_last() -> None:
+    actions = [change.payload[0] for change in plan_present(JOB, EMPTY, PROGRAM)]
+    assert actions[0] == MAKE_ACCOUNT
+    assert actions[-3:] == [ENABLE] * 3
+    assert set(actions[1:-3]) == {PUT}
+
+
+def test_the_file_of_the_job_says_what_the_program_needs() -> None:
+    document = json.loads(deployed().items[JOB.file].data)
+    assert document["format"] == 1
+    assert document["recipients"] == list(KEYS)
+    assert document["server"] == {
+        "socket": "/run/postgresql",
+        "port": 5432,
+        "user": "bulwark-backup",
+        "binaries": "/usr/lib/postgresql/15/bin",
+        "data_directory": DATA,
+    }
+    of_mariadb = json.loads(deployed(OF_MARIADB).items[JOB.file].data)
+    assert "incoming" not in of_mariadb
+    assert of_mariadb["server"] == {
+        "socket": "/run/mysqld/mysqld.sock",
+        "user": "bulwark-backup",
+        "defaults_file": "/etc/my.cnf",
+        "datadir": "/var/lib/mysql",
+    }
+
+
+@pytest.mark.parametrize("job", [JOB, OF_MARIADB], ids=["postgresql", "mariadb"])
+def test_the_program_reads_what_was_written(job: Job) -> None:
+    read = parse_job(deployed(job).items[job.file].data.decode())
+    assert (read.name, read.engine, read.store, read.state) == (job.name, job.server.engine, job.store, job.state)
+    assert (read.incoming, read.recipients) == (job.incoming, KEYS)
+    assert {name: getattr(read, name) for name in dataclasses.asdict(job.limits)} == dataclasses.asdict(job.limits)
+
+
+def test_folders_are_open_to_nobody_who_does_not_need_them() -> None:
+    items = deployed().items
+    assert items[JOB.store].access == "bulwark-backup:bulwark-backup 0700"
+    assert items[JOB.state].access == "bulwark-backup:bulwark-backup 0750"
+    assert items[JOB.incoming].access == "postgres:bulwark-backup 2770"
+    assert items["/var/lib/bulwark"].access == "root:root 0711"
+    assert items[JOB.file].access == "root:bulwark-backup 0644"
+    assert deployed(OF_MARIADB).items[JOB.file].access == "root:bulwark-backup 0640"
+
+
+def with_item(host: Host, **changes: t.Any) -> Host:
+    path = changes.pop("path")
+    return dataclasses.replace(host, items={**host.items, path: dataclasses.replace(host.items[path], **changes)})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"path": JOB.store, "mode": 0o755}, "bulwark-backup:bulwark-backup 0755"),
+        ({"path": JOB.file, "data": b"{}"}, "other content"),
+        ({"path": JOB.file, "mode": 0o666, "data": b"{}"}, "0666, other content"),
+        ({"path": JOB.incoming, "owner": "root"}, "root:bulwark-backup 2770"),
+        ({"path": "/var/lib/bulwark", "mode": 0o750}, "root:root 0750"),
+    ],
+)
+def test_what_was_changed_by_hand_is_mended(changes: dict[str, t.Any], said: str) -> None:
+    plan = plan_present(JOB, with_item(deployed(), **changes), PROGRAM)
+    assert [change.subject.split()[1] for change in plan] == [changes["path"]]
+    assert said in plan.summaries()[0]
+
+
+def test_a_timer_is_started_again_when_its_file_changed_or_it_stands_still() -> None:
+    name = "bulwark-backup-main.timer"
+    changed = with_item(deployed(), path=f"/etc/systemd/system/{name}", data=b"[Timer]\n")
+    assert [change.payload[0] for change in plan_present(JOB, changed, PROGRAM)] == [PUT, ENABLE]
+    for state in (ObservedTimer(False, True), ObservedTimer(True, False), ObservedTimer(True, True, outdated=True)):
+        host = deployed()
+        host = dataclasses.replace(host, timers={**host.timers, name: state})
+        assert [change.payload for change in plan_present(JOB, host, PROGRAM)] == [(ENABLE, name)]
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        ObservedAccount("/bin/bash", "/var/lib/bulwark", "bulwark-backup"),
+        ObservedAccount("/usr/sbin/nologin", "/root", "bulwark-backup"),
+        ObservedAccount("/usr/sbin/nologin", "/var/lib/bulwark", "users"),
+        ObservedAccount("/usr/sbin/nologin", "/var/lib/bulwark", "bulwark-backup", ("postgres",)),
+    ],
+    ids=["shell", "home", "group", "another group"],
+)
+def test_an_account_that_can_more_than_it_needs_is_mended(account: ObservedAccount) -> None:
+    host = dataclasses.replace(deployed(), account=account)
+    assert [change.subject for change in plan_present(JOB, host, PROGRAM)] == ["account bulwark-backup"]
+
+
+def test_units_that_a_job_no_longer_has_go_away() -> None:
+    silent = dataclasses.replace(JOB, server=dataclasses.replace(SERVER, heartbeat_database="", unit=""))
+    plan = plan_present(silent, deployed(), PROGRAM)
+    assert sorted(change.subject.split("/")[-1].split()[-1] for change in plan) == [
+        "60-bulwark-backup-main.conf",
+        "bulwark-backup-main-heartbeat.service",
+        "bulwark-backup-main-heartbeat.timer",
+        "bulwark-backup-main-heartbeat.timer",
+    ]
+    assert plan_present(silent, applied(plan, deployed()), PROGRAM).summaries() == []
+
+
+def test_an_absent_job_loses_units_and_files_and_keeps_its_backups() -> None:
+    host = deployed()
+    plan = plan_absent(host)
+    gone = {change.payload[1] for change in plan}
+    assert {JOB.file, "/etc/systemd/system/bulwark-backup-main.service"} <= gone
+    assert not [path for path in gone if path.startswith((JOB.store, JOB.state, JOB.incoming, "/usr/local"))]
+    assert not plan_absent(applied(plan, host))
+
+
+REFUSED: list[tuple[dict[str, t.Any], type[BulwarkError], str]] = [
+    ({"missing_programs": ("age",)}, MissingRequirement, "the program age is not there. Install Debian's age"),
+    (
+        {"missing_programs": ("/usr/lib/postgresql/15/bin/psql",)},
+        MissingRequirement,
+        "Install Debian's postgresql-client",
+    ),
+    ({"server_account": None}, InvalidDeclaration, "does not exist"),
+    ({"calendar_complaint": "no such zone"}, InvalidDeclaration, "no such zone"),
+    ({"tablespaces": ("/srv/fast",)}, RefusedForSafety, "tablespace .* /srv/fast"),
+    ({"real_paths": {JOB.store: f"{DATA}/backup"}}, RefusedForSafety, "one within the other"),
+    ({"real_paths": {DATA: f"{JOB.store}/data"}}, RefusedForSafety, "one within the other"),
+    ({"real_paths": {JOB.incoming: DATA}}, RefusedForSafety, "one within the other"),
+    (
+        {"items": {JOB.store: Item("symbolic link", JOB.store, "root", "root", 0o777)}},
+        RefusedForSafety,
+        "symbolic link",
+    ),
+    ({"items": {JOB.file: Item(FOLDER, JOB.file, "root", "root", 0o755)}}, RefusedForSafety, "is a folder, a file is"),
+    ({"items": {"/var": Item(FOLDER, "/var", "root", "root", 0o750)}}, RefusedForSafety, "can't pass through /var"),
+    ({"items": {"/var": Item(FILE, "/var", "root", "root", 0o755)}}, RefusedForSafety, "a folder is needed"),
+]
+
+
+@pytest.mark.parametrize(("observed", "kind", "complaint"), REFUSED)
+def test_what_can_not_work_is_refused(observed: dict[str, t.Any], kind: type[BulwarkError], complaint: str) -> None:
+    with pytest.raises(kind, match=complaint):
+        plan_present(JOB, dataclasses.replace(EMPTY, **observed), PROGRAM)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"store": "backups"}, "not an absolute path"),
+        ({"store": "/srv/../data"}, "can't be used"),
+        ({"store": "/srv/my backups"}, "can't be used"),
+        ({"state": "/srv/state/"}, "can't be used"),
+        ({"name": "Main"}, "can't be the name"),
+        ({"name": "main-collect"}, "can't be the name"),
+        ({"name": "../main"}, "can't be the name"),
+    ],
+)
+def test_a_declaration_that_can_not_be_written_down_is_refused(changes: dict[str, str], complaint: str) -> None:
+    with pytest.raises(InvalidDeclaration, match=complaint):
+        dataclasses.replace(JOB, **changes)
+
+
+def test_folders_of_a_job_within_each_other_are_refused() -> None:
+    with pytest.raises(InvalidDeclaration, match="is within store"):
+        plan_present(dataclasses.replace(JOB, state=f"{JOB.store}/state"), EMPTY, PROGRAM)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"keep_days": 0},
+        {"deadline_seconds": 0},
+        {"compression_level": 20},
+        {"minimum_free_percent": 100},
+        {"smallest_share": 1.0},
+    ],
+)
+def test_a_limit_without_sense_is_refused(limits: dict[str, t.Any]) -> None:
+    with pytest.raises(InvalidDeclaration, match=next(iter(limits))):
+        Limits(**limits)
+
+
+def test_a_server_whose_sandbox_is_older_than_the_anteroom_is_told_of() -> None:
+    host = dataclasses.replace(deployed(), anteroom_is_closed=True)
+    assert "restart it" in plan_present(JOB, host, PROGRAM).warnings[0]
+
+
+def test_no_file_is_written_before_the_program_it_runs() -> None:
+    assert next(iter(files_of(JOB, PROGRAM))).data == PROGRAM

