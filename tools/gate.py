@@ -132,12 +132,13 @@ def stages(*, full: bool) -> list[Stage]:
         "faults", "-n", "2", "tests/faults", environment=FAULTS if full else {}, timeout=3600 if full else 300
     )
     hardening = ("postgresql_hardening", "mariadb_hardening", "galera_hardening")
-    scenarios = [molecule(scenario, "debian12") for scenario in (*hardening, "encrypted_backup")]
+    scenarios = [molecule(scenario, "debian12") for scenario in hardening]
     if full:
         scenarios += [molecule(scenario, "debian13") for scenario in hardening]
         scenarios.append(molecule("postgresql_hardening", "debian-testing"))
         longer_ways = ("host_hardening", "postgresql_transition", "galera_transition", "galera_faults")
-        scenarios += [molecule(scenario, "debian12") for scenario in longer_ways]
+        backups = ("encrypted_backup", "restore_test")
+        scenarios += [molecule(scenario, "debian12") for scenario in (*longer_ways, *backups)]
     gate = [
         Stage("lint", 6, LINT),
         Stage(
