@@ -17,7 +17,7 @@ import shlex
 import textwrap
 import typing as t
 
-from .backup_job_file import BackupJob, MariaDBPlace, PostgreSQLPlace
+from .backup_job_file import BackupJob, PostgreSQLPlace
 
 CHECK_LINE: t.Final = "SHA-256 of the lines above: "
 
@@ -256,7 +256,6 @@ def render_restore_text(job: BackupJob, *, key_file: str = "") -> str:
     """
     if isinstance(job.server, PostgreSQLPlace):
         return render_postgresql_text(job.name, store=job.store, binaries=job.server.binaries)
-    assert isinstance(job.server, MariaDBPlace)
     return render_mariadb_text(job.name, store=job.store, key_file=key_file)
 
 

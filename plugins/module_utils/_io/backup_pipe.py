@@ -204,8 +204,7 @@ def _write(sink: int, data: memoryview) -> None:
 
 
 def _open(stream: t.IO[bytes] | None) -> t.IO[bytes]:
-    assert stream is not None
-    return stream
+    return t.cast("t.IO[bytes]", stream)
 
 
 def _await(item: _Running, deadline: float) -> StageEnd:

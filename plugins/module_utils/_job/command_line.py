@@ -13,7 +13,6 @@ import contextlib
 import json
 import os
 import signal
-import sys
 import time
 import types
 import typing as t
@@ -23,11 +22,12 @@ from .._core.backup_status import describe
 from .._core.errors import BulwarkError, ObservationFailed
 from .._io.backup_log import archive, collect, waiting
 from .._io.backup_store import Store, is_locked, locked, read_text
+from .console import complain, say
 from .full_backup import Done, make_full, prune
 from .state import describe_run, read_history, remember
 from .verification import verify
 
-_FAILED: t.Final = 1
+_PROGRAM: t.Final = "bulwark-backup"
 
 
 class Ended(BaseException):
@@ -42,17 +42,17 @@ def run(arguments: t.Sequence[str]) -> int:
     try:
         job = _read_job(options.job)
         if options.command == "archive":
-            _say(archive(job, options.path, options.name))
+            say(archive(job, options.path, options.name))
         elif options.command == "status":
-            print(json.dumps(_status(job), indent=1, sort_keys=True))
+            say(json.dumps(_status(job), indent=1, sort_keys=True))
         else:
             _recorded(job, options)
     except BulwarkError as error:
-        return _complain(str(error))
+        return complain(_PROGRAM, str(error))
     except OSError as error:
-        return _complain(f"{error.filename or 'the system'}: {error.strerror}")
+        return complain(_PROGRAM, f"{error.filename or 'the system'}: {error.strerror}")
     except (Ended, KeyboardInterrupt):
-        return _complain("ended from outside; what was begun was taken back. Start it again")
+        return complain(_PROGRAM, "ended from outside; what was begun was taken back. Start it again")
     return 0
 
 
@@ -102,18 +102,18 @@ def _act(job: BackupJob, options: argparse.Namespace) -> Done:
     lock = os.path.join(job.state, "lock")
     if options.command == "full":
         with locked(lock, what=f"a full backup of {job.name}"):
-            return make_full(job, _say)
+            return make_full(job, say)
     if options.command == "prune":
         with locked(lock, what=f"a full backup of {job.name}"):
-            return prune(job, _say, verified=_verified(job))
+            return prune(job, say, verified=_verified(job))
     if options.command == "collect":
         with locked(os.path.join(job.state, "collect.lock"), what=f"collecting for {job.name}"):
             Store(job.store).make(with_log=True)
             count, size = collect(job)
             if count:
-                _say(f"{count} segments carried into the store, {size} bytes")
+                say(f"{count} segments carried into the store, {size} bytes")
             return Done(bytes=size)
-    return verify(job, _say, deep=options.deep)
+    return verify(job, say, deep=options.deep)
 
 
 def _verified(job: BackupJob) -> str:
@@ -139,12 +139,3 @@ def _end(number: int, frame: types.FrameType | None) -> None:
     del number, frame
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: the way out must not be interrupted
     raise Ended
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
-
-
-def _complain(text: str) -> int:
-    print(f"bulwark-backup: {' '.join(text.split())}", file=sys.stderr, flush=True)
-    return _FAILED

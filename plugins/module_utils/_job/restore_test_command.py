@@ -13,16 +13,16 @@ import json
 import os
 import secrets
 import signal
-import sys
 import types
 import typing as t
 
 from .._core.errors import BulwarkError, ObservationFailed
 from .._core.restore_test_file import RestoreTest, parse_restore_test
 from .._io.backup_store import locked, read_text
+from .console import complain, say
 from .restore_test import clear, run_tests, status
 
-_FAILED: t.Final = 1
+_PROGRAM: t.Final = "bulwark-restore-test"
 
 
 class Ended(BaseException):
@@ -37,23 +37,23 @@ def run(arguments: t.Sequence[str]) -> int:
     try:
         _act(_read_test(options.test), options.command)
     except BulwarkError as error:
-        return _complain(str(error))
+        return complain(_PROGRAM, str(error))
     except OSError as error:
-        return _complain(f"{error.filename or 'the system'}: {error.strerror}")
+        return complain(_PROGRAM, f"{error.filename or 'the system'}: {error.strerror}")
     except (Ended, KeyboardInterrupt):
-        return _complain("ended from outside; what was restored was removed. Start it again")
+        return complain(_PROGRAM, "ended from outside; what was restored was removed. Start it again")
     return 0
 
 
 def _act(test: RestoreTest, command: str) -> None:
     if command == "status":
-        print(json.dumps(status(test), indent=1, sort_keys=True))
+        say(json.dumps(status(test), indent=1, sort_keys=True))
         return
     with locked(os.path.join(test.state, "lock"), what=f"the restore test {test.name}"):
         if command == "clear":
-            clear(test, _say)
+            clear(test, say)
         else:
-            run_tests(test, _say, secrets.randbelow)
+            run_tests(test, say, secrets.randbelow)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,12 +80,3 @@ def _end(number: int, frame: types.FrameType | None) -> None:
     del number, frame
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: the way out must not be interrupted
     raise Ended
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
-
-
-def _complain(text: str) -> int:
-    print(f"bulwark-restore-test: {' '.join(text.split())}", file=sys.stderr, flush=True)
-    return _FAILED

@@ -31,7 +31,9 @@ from .._core.plan import Change, Plan
 from .._io.backup_program import build_program
 from .._io.job_deployment import apply_plan, observe_job, observe_leftovers
 from .._io.units import require_booted
-from .._job import command_line  # noqa: F401 (what the program is made of; Ansible sends what is imported)
+
+# What the program is made of: Ansible sends a host what is imported.
+from .._job import command_line  # noqa: F401 # pylint: disable=unused-import
 
 _LIMITS: t.Final = ("keep_days", "compression_level", "deadline_seconds", "minimum_free_percent", "smallest_share")
 _NEEDED: t.Final = {

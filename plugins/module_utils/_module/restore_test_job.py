@@ -21,7 +21,9 @@ from .._io.backup_program import build_program
 from .._io.job_deployment import apply_plan
 from .._io.restore_test_deployment import calendar_complaint, missing_folders, observe_files, observe_timers
 from .._io.units import require_booted
-from .._job import restore_test_command  # noqa: F401 (what the program is made of; Ansible sends what is imported)
+
+# What the program is made of: Ansible sends a host what is imported.
+from .._job import restore_test_command  # noqa: F401 # pylint: disable=unused-import
 
 ENTRY: t.Final = "_job.restore_test_command"
 # Options that the test's file takes as they are.

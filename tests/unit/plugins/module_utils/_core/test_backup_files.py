@@ -244,6 +244,10 @@ def test_restore_txt_knows_when_it_was_changed_and_its_commands_are_shell(entry:
     script = "\n".join(command_blocks(text).values())
     subprocess.run(["sh", "-n"], input=script, text=True, check=True)
     store = subprocess.run(
-        ["sh"], input=script.split("IDENTITY=")[0] + 'printf %s "$STORE"', text=True, check=True, capture_output=True
+        ["sh"],
+        input=script.partition("IDENTITY=")[0] + 'printf %s "$STORE"',
+        text=True,
+        check=True,
+        capture_output=True,
     )
     assert store.stdout == hostile
