@@ -13,6 +13,7 @@ import pwd
 import re
 import shutil
 import subprocess
+import time
 import typing as t
 from pathlib import Path
 
@@ -42,6 +43,7 @@ class BackupSite:
         self.root = root
         self.engine = engine
         self.server = server
+        self._second_of_full = 0
         self.store = root / "backups" / folder
         self.state = root / "state"
         self.incoming = root / "incoming"
@@ -117,7 +119,10 @@ class BackupSite:
         return [*as_account(ACCOUNT, *rights), *program]
 
     def run(self, name: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        while name == "full" and int(time.time()) == self._second_of_full:  # a set is named after its second
+            time.sleep(0.05)
         done = subprocess.run(self.command(name, *arguments), check=False, capture_output=True, text=True, cwd="/")
+        self._second_of_full = int(time.time())
         if check and done.returncode:
             raise AssertionError(f"bulwark-backup {name}: {done.stdout}{done.stderr}")
         return done

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_moments import parse_moment
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_window import MARGIN_SECONDS
 from backup_site import ACCOUNT, UNSAFE_NAME, BackupSite, as_account
 from private_server import PrivateServer
 
@@ -98,7 +99,7 @@ def test_the_latest_state_is_restored_by_restore_txt_alone(site: BackupSite) -> 
     server.psql(f"INSERT INTO written SELECT generate_series(1, 1000); CREATE TABLE \"{MARKER}\" AS SELECT '{MARKER}'")
     site.run("full")
     server.psql("INSERT INTO written SELECT generate_series(1001, 2000)")
-    time.sleep(2.2)
+    time.sleep(MARGIN_SECONDS + 2.2)  # its first moment is rounded up to a second, its last one down
     switch(site)
     with Restored(site) as restored:
         assert restored.ask("SELECT count(*), min(number), max(number) FROM written") == "2000|1|2000"
