@@ -132,10 +132,11 @@ def stages(*, full: bool) -> list[Stage]:
         "faults", "-n", "2", "tests/faults", environment=FAULTS if full else {}, timeout=3600 if full else 300
     )
     hardening = ("postgresql_hardening", "mariadb_hardening", "galera_hardening")
-    scenarios = [molecule(scenario, "debian12") for scenario in hardening]
+    scenarios = [molecule(scenario, "debian12") for scenario in ("postgresql_hardening", "galera_hardening")]
     if full:
         scenarios += [molecule(scenario, "debian13") for scenario in hardening]
         scenarios.append(molecule("postgresql_hardening", "debian-testing"))
+        scenarios.append(molecule("mariadb_hardening", "debian12"))
         longer_ways = ("host_hardening", "postgresql_transition", "galera_transition", "galera_faults")
         backups = ("encrypted_backup", "restore_test")
         scenarios += [molecule(scenario, "debian12") for scenario in (*longer_ways, *backups)]
