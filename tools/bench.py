@@ -38,6 +38,7 @@ BENCHMARKS: t.Final = (
     Benchmark("role_benchmark.py", "A hardening run that changes nothing", needs_lab=True),
     Benchmark("tls_benchmark.py", "What TLS costs"),
     Benchmark("backup_throughput_benchmark.py", "A full backup, beside the bare pipe of the same tools"),
+    Benchmark("restore_benchmark.py", "A restore by RESTORE.txt alone, beside the bare tools"),
 )
 
 HEADER: t.Final = """\

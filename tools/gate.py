@@ -4,8 +4,9 @@
 
 Usage: gate.py test | test-full [STAGE ...] | STAGE ...
 
-A full run takes more than an hour, so its stages can be run apart: docs/test-full.md has a line for each, with the day
-and the commit of its latest full run.
+A full run takes hours, so its stages can be run apart, and of a stage a single step by its title:
+``gate.py test-full "molecule: galera_hardening on debian13"``. docs/test-full.md has a line for each, with the day and
+the commit of its latest full run.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ Written by tools/gate.py ("make test-full"); don't edit.
 -->
 # The latest full run of each stage
 
-`make test-full` runs all of them, `make test-full STAGES="molecule platforms"` some.
+`make test-full` runs all of them, `make test-full STAGES="molecule platforms"` some. A line with a colon is one step of
+a stage, run by itself: `python3 tools/gate.py test-full "molecule: galera_hardening on debian13"`.
 
 | stage | day | commit | seconds | result |
 | --- | --- | --- | --- | --- |
@@ -43,6 +45,11 @@ Written by tools/gate.py ("make test-full"); don't edit.
 QUIET: t.Final = ("-q", "--hypothesis-profile=ci")
 OTHER_PLATFORMS: t.Final = ("debian13", "debian-testing")
 FAULTS: t.Final = {"BULWARK_ALL_FAULTS": "1"}
+# The gate takes samples of these.
+BACKUP_COUNTS: t.Final = {"BULWARK_KILLS": "50", "BULWARK_CORRUPTIONS": "200", "BULWARK_MOMENTS": "20"}
+BACKUP_TESTS: t.Final = tuple(
+    f"tests/integration/test_backup_program_{what}.py" for what in ("faults", "postgresql", "mariadb", "binary_log")
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +71,13 @@ class Stage:
     limit: float
     steps: tuple[Step, ...]
     images: bool = False
+
+    def only(self, step: Step) -> Stage:
+        return dataclasses.replace(self, name=self.name_of(step), steps=(step,))
+
+    def name_of(self, step: Step) -> str:
+        """Of a single step: the stage's name and the step's title, without saying the stage's name twice."""
+        return f"{self.name}: {step.title.removeprefix(self.name).strip()}"
 
 
 @dataclasses.dataclass
@@ -138,7 +152,7 @@ def stages(*, full: bool) -> list[Stage]:
         scenarios.append(molecule("postgresql_hardening", "debian-testing"))
         scenarios.append(molecule("mariadb_hardening", "debian12"))
         longer_ways = ("host_hardening", "postgresql_transition", "galera_transition", "galera_faults")
-        backups = ("encrypted_backup", "restore_test")
+        backups = ("encrypted_backup", "restore_test", "backup_repository")
         scenarios += [molecule(scenario, "debian12") for scenario in (*longer_ways, *backups)]
     gate = [
         Stage("lint", 6, LINT),
@@ -163,10 +177,27 @@ def stages(*, full: bool) -> list[Stage]:
     others.append(on_platform("restarts of a MariaDB host", "debian13", *restarts, purpose="mariadb"))
     return [
         *gate,
+        Stage("backups", 90, (pytest("backups", *BACKUP_TESTS, environment=BACKUP_COUNTS, timeout=3600),)),
         Stage("platforms", 75, tuple(others), images=True),
         Stage("control-host", 25, (pytest("ansible-core releases", "tests/control_host"),), images=True),
         Stage("browser", 10, (pytest("browser", "tests/browser"),)),
     ]
+
+
+def choose(names: t.Sequence[str], known: t.Sequence[Stage]) -> list[Stage]:
+    """Stages, and single steps as stages of their own, in order; all of them without names. Raises KeyError."""
+    single = {stage.name_of(step): stage.only(step) for stage in known for step in stage.steps}
+    if not names:
+        return list(known)
+    ordered = [one for stage in known for one in (stage, *(stage.only(step) for step in stage.steps))]
+    for name in names:
+        if name not in {stage.name for stage in known} and name not in single:
+            raise KeyError(name)
+    return [stage for stage in ordered if stage.name in names]
+
+
+def page_order(known: t.Sequence[Stage]) -> list[str]:
+    return [name for stage in known for name in (stage.name, *map(stage.name_of, stage.steps))]
 
 
 def read_results(pattern: str) -> Count:
@@ -184,6 +215,20 @@ def read_results(pattern: str) -> Count:
             failed = bool(kinds & {"failure", "error"})
             count.add(Count(failed=1) if failed else Count(skipped=1) if "skipped" in kinds else Count(passed=1))
     return count
+
+
+def failed_cases(pattern: str) -> list[str]:
+    """Of each test that failed, its name and the first line of what it said: who sees only the end needs no more."""
+    lines = []
+    for path in RESULTS.glob(pattern):
+        with contextlib.suppress(ElementTree.ParseError):
+            for case in ElementTree.parse(path).iter("testcase"):  # noqa: S314 - our own tools wrote it
+                for child in case:
+                    if child.tag in ("failure", "error"):
+                        said = (child.get("message") or "").strip().splitlines()[:1]
+                        name = "::".join(filter(None, (case.get("classname"), case.get("name"))))
+                        lines.append(": ".join((name, *(line[:300] for line in said))))
+    return lines
 
 
 def judge(step: Step, status: int) -> Count:
@@ -242,6 +287,7 @@ def run_stage(stage: Stage, failures: list[str]) -> Count:
         say(f"--- {step.title}: {result} in {time.monotonic() - started:.0f} s")
         if result.failed:
             failures.append(f"{stage.name}: {step.title}: {result}")
+            failures.extend(f"  {case}" for case in (failed_cases(step.results) if step.results else ()))
         count.add(result)
     return count
 
@@ -296,7 +342,7 @@ def write_page(stage: Stage, count: Count, seconds: float) -> None:
     commit = answer(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]).strip()
     row = f"| {stage.name} | {day} | {commit} | {seconds:.0f} | {count} |"
     present = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    order = [one.name for one in stages(full=True)]
+    order = page_order(stages(full=True))
     PAGE.write_text(merged_page(present, stage.name, row, order=order), encoding="utf-8")
 
 
@@ -306,11 +352,13 @@ def main() -> int:
     what = parser.parse_args().what
     full = what[0] == "test-full"
     names = [name for name in what if name not in ("test", "test-full")]
-    chosen = [stage for stage in stages(full=full) if not names or stage.name in names]
-    if unknown := set(names) - {stage.name for stage in chosen}:
+    try:
+        chosen = choose(names, stages(full=full))
+    except KeyError as unknown:
         known = ", ".join(stage.name for stage in stages(full=True))
         parser.error(
-            f"no stage {', '.join(sorted(unknown))}; there are {known}, the last ones with test-full before them"
+            f"no stage {unknown.args[0]}; there are {known}, the last ones with test-full before them, and their steps,"
+            ' such as "molecule: galera_hardening on debian12"'
         )
     started = time.monotonic()
     try:

@@ -29,12 +29,20 @@ PACKAGES: t.Final = (
 )
 # The database server as the distribution configures it, and what the modules need for it. rsync is MariaDB's stock
 # method of state transfer, socat what mariabackup streams through.
+_POSTGRESQL: t.Final = ("postgresql", "python3-psycopg", "python3-cryptography")
+_MARIADB: t.Final = (
+    *("mariadb-server", "mariadb-backup", "galera-4", "rsync", "socat"),
+    *("python3-pymysql", "python3-cryptography"),
+)
+# What roles would install on the lab's hosts is there from the start: "make harden" waits for no package mirror, and
+# works where containers reach none. Hosts of the scenarios have what a stock server has, and roles install the rest.
+_SEALING: t.Final = ("age", "zstd")
 PURPOSES: t.Final = {
-    "postgresql": ("postgresql", "python3-psycopg", "python3-cryptography"),
-    "mariadb": (
-        *("mariadb-server", "mariadb-backup", "galera-4", "rsync", "socat"),
-        *("python3-pymysql", "python3-cryptography"),
-    ),
+    "postgresql": _POSTGRESQL,
+    "mariadb": _MARIADB,
+    "lab-postgresql": (*_POSTGRESQL, *_SEALING),
+    "lab-mariadb": (*_MARIADB, *_SEALING),
+    "lab-restore": ("postgresql", "mariadb-server", "mariadb-backup", *_SEALING, "openssh-client"),
 }
 
 

@@ -27,6 +27,8 @@ from sample_servers import GALERA_FILE, GALERA_OPTIONS, GALERA_SQL, POSTGRESQL_R
 NETWORK = "bulwark-lab"
 SUBNET = "10.89.77.0/24"
 PATIENCE_SECONDS = 60
+# None of what is asked of the container engine takes that long; one that hangs would hold up whoever waits for it.
+ENGINE_SECONDS = 120
 # Namespaces for systemd's sandboxing and nftables need these; without them sandboxing is silently void. The last is
 # what real hosts can give a service that copies the data directory of another account.
 CAPABILITIES = "SYS_ADMIN,NET_ADMIN,NET_RAW,DAC_READ_SEARCH"
@@ -55,19 +57,31 @@ CONNECTION: t.Final = {
 
 POSTGRESQL: t.Final = Host("pg1", "postgresql", "debian12", 11)
 NODES: t.Final = tuple(Host(f"db{number}", "galera", "debian12", 20 + number) for number in (1, 2, 3))
-LAB_HOSTS: t.Final = (POSTGRESQL, *NODES)
+RESTORES: t.Final = Host("restore1", "restore_test", "debian12", 31)
+LAB_HOSTS: t.Final = (POSTGRESQL, *NODES, RESTORES)
 
 # What the sample application breaks on purpose.
 WAIVED: t.Final = {
     "PG-ROLE-007": "the sample application still reads its tables by way of PUBLIC",
+    "BKP-013": "all hosts of the lab are one machine, so nothing of it is at another place",
     "MDB-AUTH-002": "the sample application comes from addresses that change",
 }
 
 
 def podman(*arguments: str, text: str | None = None, check: bool = True) -> str:
-    done = subprocess.run(
-        ["podman", *arguments], env=tool_environment(), capture_output=True, text=True, input=text, check=False
-    )
+    try:
+        done = subprocess.run(
+            ["podman", *arguments],
+            env=tool_environment(),
+            capture_output=True,
+            text=True,
+            input=text,
+            check=False,
+            timeout=ENGINE_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        words = " ".join(arguments[:4])
+        raise StepFailed(f"podman {words}: no answer within {ENGINE_SECONDS} s. Run it by hand to see why") from error
     if check and done.returncode:
         raise StepFailed(f"podman {' '.join(arguments[:3])}: {done.stderr.strip()}")
     return done.stdout.strip()
@@ -126,7 +140,7 @@ def runs(host: Host) -> bool:
 def make_postgresql() -> None:
     say(f"lab: {POSTGRESQL.name} ({POSTGRESQL.platform})")
     password = secrets.token_urlsafe(18)
-    start_host(POSTGRESQL.name, platform=POSTGRESQL.platform, address=POSTGRESQL.address)
+    start_host(POSTGRESQL.name, platform=POSTGRESQL.platform, purpose="lab-postgresql", address=POSTGRESQL.address)
     execute = ("exec", "--interactive", POSTGRESQL.name)
     psql = (*execute, "runuser", "-u", "postgres", "--", "psql", "-Xqv", "ON_ERROR_STOP=1")
     hba = podman(*psql, "-Atc", "SHOW hba_file")
@@ -142,7 +156,7 @@ def make_cluster() -> None:
     for node in NODES:
         say(f"lab: {node.name} ({node.platform})")
         remove_host(node.name)
-        start_host(node.name, platform=node.platform, purpose="mariadb", address=node.address)
+        start_host(node.name, platform=node.platform, purpose="lab-mariadb", address=node.address)
         # The socket holds the port that the search for the node's position needs.
         podman("exec", node.name, "systemctl", "disable", "--now", "mariadb.socket", "mariadb.service")
         podman("exec", node.name, "systemctl", "enable", "mariadb.service")
@@ -158,6 +172,29 @@ def make_cluster() -> None:
     _write_private("group_vars/galera/secrets.yml", {f"lab_shop_{name}": value for name, value in passwords.items()})
 
 
+def make_restore_host() -> None:
+    """It has the programs of servers, and no server that runs."""
+    say(f"lab: {RESTORES.name} ({RESTORES.platform})")
+    start_host(RESTORES.name, platform=RESTORES.platform, purpose="lab-restore", address=RESTORES.address)
+    podman("exec", RESTORES.name, "systemctl", "disable", "--now", "postgresql.service", "mariadb.service")
+
+
+def make_offline_key() -> str:
+    """Public half of the key that a site would keep in a safe."""
+    path = LAB / "offline" / "backup_key.txt"
+    if not path.exists():
+        path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+        _run("age-keygen", "-o", str(path))
+    return _run("age-keygen", "-y", str(path)).strip()
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(command, env=tool_environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StepFailed(f"{command[0]}: {done.stderr.strip()}")
+    return done.stdout
+
+
 def up() -> None:
     """Bring the lab up; hosts that are up stay as they are."""
     LAB.mkdir(parents=True, exist_ok=True)
@@ -165,6 +202,8 @@ def up() -> None:
         make_postgresql()
     if not all(map(runs, NODES)):
         make_cluster()
+    if not runs(RESTORES):
+        make_restore_host()
     _write_inventory()
 
 
@@ -174,6 +213,8 @@ def _write_inventory() -> None:
         "vars": {
             "galera_hardening_allow_restart": True,
             "galera_hardening_accounts": [{"name": "shop_app", "host": "%", "tls": "ssl"}],
+            # What any moment can be restored by.
+            "galera_hardening_settings": {"log_bin": "mysql-bin", "log_slave_updates": True},
         },
     }
     groups = {
@@ -182,12 +223,17 @@ def _write_inventory() -> None:
             "vars": {"postgresql_hardening_allow_restart": True},
         },
         "mariadb": {"children": {"galera": galera}},
+        RESTORES.group: {"hosts": {RESTORES.name: CONNECTION}},
     }
     variables = {
         "bulwark_ca_dir": str(LAB / "ca"),
         "bulwark_escrow_dir": str(LAB / "escrow"),
         "bulwark_report_dir": str(LAB.parent / "reports"),
         "bulwark_trusted_networks": [SUBNET],
+        "bulwark_encrypted_backup": True,
+        "bulwark_backup_recipients": [f"{{{{ hostvars['{RESTORES.name}'].restore_test_recipient }}}}"],
+        "bulwark_backup_escrow_recipients": [make_offline_key()],
+        "encrypted_backup_allow_restart": True,
         "bulwark_waivers_file": str(LAB / "waivers.yml"),
     }
     # JSON is YAML, and needs no library here.

@@ -18,6 +18,7 @@ LAB = BUILD / "lab"
 CONTAINERS_CONF = BUILD / "containers.conf"
 MARIADB_PLUGINS = BUILD / "mariadb-plugins"
 MARIADB_TRANSFER = BUILD / "mariadb-transfer"
+MONITORING_TOOLS = BUILD / "monitoring-tools"
 REQUIREMENTS = ROOT / "tests" / "requirements.txt"
 
 

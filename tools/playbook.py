@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the bulwark.database authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""make harden and make assess: run a playbook on the lab, or on the hosts of INVENTORY=.
+"""make harden and make assess: run playbooks on the lab, or on the hosts of INVENTORY=.
 
 From the environment, as make passes it on: INVENTORY, LIMIT, LEVEL, CHECK=1, and EXTRA, options for ansible-playbook.
 """
@@ -22,10 +22,14 @@ from setup import set_up
 NO = ("", "0", "no", "false")
 
 
-def command(playbook: str, given: t.Mapping[str, str]) -> list[str]:
+PLAYBOOKS: t.Final = {"harden": ("harden.yml", "prove_backups.yml"), "assess": ("assess.yml",)}
+
+
+def command(what: str, given: t.Mapping[str, str]) -> list[str]:
     """ansible-playbook with what the caller asked for. Without INVENTORY the lab, its reports in the checkout."""
     inventory = given.get("INVENTORY")
-    words = ["ansible-playbook", "-i", inventory or str(LAB / "inventory.yml"), str(ROOT / "playbooks" / playbook)]
+    playbooks = [str(ROOT / "playbooks" / name) for name in PLAYBOOKS[what]]
+    words = ["ansible-playbook", "-i", inventory or str(LAB / "inventory.yml"), *playbooks]
     if not inventory:
         words += ["-e", f"bulwark_report_dir={REPORTS}"]
     if given.get("LEVEL"):
@@ -39,8 +43,8 @@ def command(playbook: str, given: t.Mapping[str, str]) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("playbook", choices=["harden", "assess"])
-    playbook = f"{parser.parse_args().playbook}.yml"
+    parser.add_argument("what", choices=sorted(PLAYBOOKS))
+    what = parser.parse_args().what
     inventory = os.environ.get("INVENTORY")
     if inventory and not Path(inventory).exists():
         raise StepFailed(f"INVENTORY={inventory}: no such file")
@@ -52,7 +56,7 @@ def main() -> int:
             return up.returncode
     # The configuration of the checkout; elsewhere ansible.cfg of the directory make was started in would count.
     environment.setdefault("ANSIBLE_CONFIG", str(ROOT / "ansible.cfg"))
-    return subprocess.run(command(playbook, os.environ), env=environment, check=False).returncode
+    return subprocess.run(command(what, os.environ), env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -14,7 +14,17 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from layout import BUILD, CONTAINERS_CONF, LOGS, MARIADB_PLUGINS, MARIADB_TRANSFER, REQUIREMENTS, VENV, link_checkout
+from layout import (
+    BUILD,
+    CONTAINERS_CONF,
+    LOGS,
+    MARIADB_PLUGINS,
+    MARIADB_TRANSFER,
+    MONITORING_TOOLS,
+    REQUIREMENTS,
+    VENV,
+    link_checkout,
+)
 from machine import (
     Machine,
     Requirement,
@@ -111,6 +121,22 @@ def fetch_mariadb_parts(machine: Machine) -> None:
             found.rename(MARIADB_TRANSFER / found.name)
 
 
+def fetch_monitoring_tools(machine: Machine) -> None:
+    """What takes rules and routes of alerts, and what checks them, out of packages that would also start services."""
+    tools = ("promtool", "amtool", "prometheus")
+    if not machine.apt or all((MONITORING_TOOLS / name).exists() for name in tools):
+        return
+    with tempfile.TemporaryDirectory(prefix="monitoring-", dir=BUILD) as name:
+        packages = ("prometheus", "prometheus-alertmanager")
+        extract = " && ".join(f"dpkg-deb --extract {package}_*.deb ." for package in packages)
+        script = f"cd {shlex.quote(name)} && apt-get download {' '.join(packages)} && {extract}"
+        run_step("Prometheus's tools", ["sh", "-c", script], log=LOGS / "setup-monitoring.log")
+        shutil.rmtree(MONITORING_TOOLS, ignore_errors=True)
+        MONITORING_TOOLS.mkdir()
+        for tool in tools:
+            (Path(name) / "usr/bin" / tool).rename(MONITORING_TOOLS / tool)
+
+
 def configure_engine(machine: Machine) -> None:
     """A settings file of our own where the machine needs one; nothing below /etc is touched."""
     text = containers_conf(machine)
@@ -131,6 +157,7 @@ def set_up(*, full: bool = False) -> None:
         install_packages(missing)
     make_environment()
     fetch_mariadb_parts(machine)
+    fetch_monitoring_tools(machine)
     configure_engine(machine)
     link_checkout()
 

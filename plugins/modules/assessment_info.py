@@ -117,6 +117,12 @@ options:
     description: Days that the server's certificate must still be valid for at least.
     type: int
     default: 14
+  restore_tests:
+    description:
+      - What M(bulwark.database.restore_test_info) returned on the hosts that restore, all in one list. Without it,
+        whether a backup of this host can be restored is V(not_observable).
+    type: list
+    elements: dict
   query_timeout:
     description: Seconds after which a query on the catalogs is given up. Its control is then V(not_observable).
     type: int
@@ -126,6 +132,7 @@ requirements:
   - For MariaDB, PyMySQL 1.0 or newer (Debian C(python3-pymysql))
 seealso:
   - module: bulwark.database.assessment_report
+  - module: bulwark.database.restore_test_info
 """
 
 EXAMPLES = r"""
@@ -318,6 +325,7 @@ OPTIONS = {
     "allowed_units": {"type": "list", "elements": "str", "default": []},
     "certificate_days": {"type": "int", "default": 14},
     "query_timeout": {"type": "int", "default": 60},
+    "restore_tests": {"type": "list", "elements": "dict"},
 }
 
 

@@ -81,6 +81,9 @@ backup:
     last_success:
       description: When a full backup last succeeded.
       type: str
+    last_aside:
+      description: When another node of the Galera cluster last made the full backup instead of this one.
+      type: str
     last_failure:
       description: When a run last failed.
       type: str
@@ -94,6 +97,21 @@ backup:
       description: Public keys that backups are sealed to.
       type: list
       elements: str
+    copies:
+      description: What the host that keeps copies has, as this one knows. Null for a job without one.
+      type: dict
+      contains:
+        host:
+          description: That host.
+          type: str
+          sample: offsite.example.org
+        last_success:
+          description: When nothing was left over last. Null if never.
+          type: str
+        fulls:
+          description: Full backups that are there whole, oldest first.
+          type: list
+          elements: str
 store:
   description: Folder of the backups.
   returned: success
@@ -103,7 +121,7 @@ running:
   description: Whether the service of the full backup runs.
   returned: success
   type: bool
-failed:
+service_failed:
   description: Whether that service failed when it ran last.
   returned: success
   type: bool

@@ -95,6 +95,58 @@ options:
   incoming_path:
     description: The anteroom for archived WAL. Default is C(/var/lib/bulwark/incoming/NAME).
     type: str
+  cluster:
+    description:
+      - For a node of a Galera cluster, of which one makes the full backup while the others stand aside. Each node has
+        the job and starts at the same time; one that is Synced and no writer makes the backup, the first of
+        O(cluster.nodes) if it can.
+      - They agree by a row of the table C(bulwark_backup.leases), which has to be there. The role
+        P(bulwark.database.encrypted_backup#role) makes it.
+      - A run in which no node made the backup fails on all nodes that are up.
+    type: dict
+    suboptions:
+      nodes:
+        description: Names of all nodes (C(wsrep_node_name)), in order of preference. The same on all of them.
+        type: list
+        elements: str
+        required: true
+      writers:
+        description: Those of them that clients write to. They make no backup.
+        type: list
+        elements: str
+        default: []
+      wait_seconds:
+        description: How long each waits for the one before it on the list.
+        type: int
+        default: 30
+  point_in_time:
+    description:
+      - Whether MariaDB's binary logs are followed and stored, so that any moment between full backups can be restored.
+        The server has to keep them (C(log_bin)), on a Galera node with what other nodes write (C(log_slave_updates)).
+      - For PostgreSQL its C(archive_command) decides, and this option nothing.
+    type: bool
+    default: true
+  offsite:
+    description:
+      - Host that copies of the store are sent to each minute, by SSH. There a forced command of the role
+        P(bulwark.database.backup_repository#role) takes what is new. It overwrites and removes nothing.
+      - The private key and the host's public key are expected at C(/etc/bulwark/backup/NAME.offsite/key) and
+        C(known_hosts) beside it, readable for C(bulwark-backup). The role P(bulwark.database.encrypted_backup#role)
+        puts them there. As long as there is no key, nothing is sent.
+    type: dict
+    suboptions:
+      host:
+        description: Name or address of the host.
+        type: str
+        required: true
+      port:
+        description: Its port of SSH.
+        type: int
+        default: 22
+      user:
+        description: The account there.
+        type: str
+        default: bulwark-copies
   recipients:
     description: Public keys (C(age1...)) of those who restore.
     type: list
@@ -139,6 +191,12 @@ options:
     description: Seconds at most that are added to O(full_at) at random, so that many hosts don't start at once.
     type: int
     default: 0
+  verify_weekly:
+    description:
+      - Whether every byte of the store is read each Sunday at 12:00 of O(time_zone), up to an hour later, and compared
+        with what was written. What is not, is a failure of C(bulwark-backup-NAME-verify.service).
+    type: bool
+    default: true
   on_failure_units:
     description: Units that systemd starts when one of the job's services fails, such as V(backup-alert@%n.service).
     type: list

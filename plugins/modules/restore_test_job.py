@@ -121,6 +121,12 @@ options:
     type: list
     elements: str
     default: []
+  key_files:
+    description:
+      - Where the keys of a MariaDB server that encrypts its tables lie on this host, by the path where the server looks
+        for them. The test's service, and nothing else, sees them there. C(bulwark-restore) has to be able to read them.
+    type: dict
+    default: {}
   calendar:
     description: When it runs, as C(OnCalendar=) of systemd takes it.
     type: str
@@ -156,6 +162,16 @@ EXAMPLES = r"""
         query: SELECT count(*) FROM orders WHERE placed > now() - interval '7 days'
         minimum: 100
     on_failure_units: [restore-alert@%n.service]
+  become: true
+
+- name: Prove it of a cluster whose tables are encrypted
+  bulwark.database.restore_test_job:
+    name: ledger
+    engine: mariadb
+    source: /srv/backups/ledger
+    key_files:
+      /etc/mysql/encryption/keys.enc: /etc/bulwark/restore-test/ledger.keys/keys.enc
+      /etc/mysql/encryption/passphrase: /etc/bulwark/restore-test/ledger.keys/passphrase
   become: true
 
 - name: Take the test away; its evidence stays

@@ -163,9 +163,20 @@ OTHER: dict[str, str] = {
     "PKG-002": "the same server is judged at a later date",
 }
 
+# What only a host with a backup job can show: the scenario molecule/encrypted_backup, and the lab, have them.
+BACKUPS: dict[str, str] = {
+    "BKP-001": "units and history of a backup job",
+    "BKP-004": "manifests and log of a store",
+    "BKP-005": "sealed files of a store",
+    "BKP-007": "records of restore tests",
+    "BKP-008": "modes and owners in a store",
+    "BKP-013": "what another host has said that it has",
+}
+
 # What only a whole host can show; tests/unit has each check fail and pass on made-up observations, and the scenario
 # molecule/postgresql_hardening shows them on a real one before and after.
 HOST: dict[str, str] = {
+    **BACKUPS,
     "NET-001": "packet filter of the kernel",
     "OS-FS-003": "programs that other servers of this machine run from",
     "OS-SVC-001": "systemd unit",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from breakages import Setting, Sql
+from breakages import BACKUPS, Setting, Sql
 
 # Broken in an option file and by a restart; mended by mariadb_settings with the baseline of the level, or by what the
 # baseline leaves to the role.
@@ -92,6 +92,7 @@ OTHER: dict[str, str] = {
 
 # What only a whole host can show; tests/unit has each check fail and pass on made-up observations.
 HOST: dict[str, str] = {
+    **BACKUPS,
     "NET-001": "packet filter of the kernel",
     "OS-FS-003": "programs that other servers of this machine run from",
     "OS-SVC-001": "systemd unit",

@@ -23,8 +23,9 @@ from private_mariadb import PrivateMariaDB
 from private_server import PORT, PrivateServer
 
 PYTHON = "/usr/bin/python3"
-# Any account without rights on the server's files; every system has this one.
-ACCOUNT = "daemon"
+# Any account without rights on the server's files; every system has these. One for each of the processes that share the
+# tests, because some look for what still runs as theirs.
+ACCOUNT = "lp" if os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw1" else "daemon"
 # As the unit of a service gives it. access(2), by which InnoDB asks, knows capabilities only with that bit.
 READ_ALL = ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
 UNSAFE_NAME = 'it\'s a "store" $HOME; `id`'

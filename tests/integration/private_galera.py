@@ -68,6 +68,14 @@ class PrivateGaleraNode(PrivateMariaDB):
             encoding="utf-8",
         )
 
+    def set_provider_option(self, name: str, value: str) -> None:
+        """While it runs. Where the provider's plugin is loaded, as in 11.8, its options are variables of their own."""
+        variable = f"wsrep_provider_{name.replace('.', '_')}"
+        if self.sql(f"SHOW GLOBAL VARIABLES LIKE '{variable}'"):
+            self.sql(f"SET GLOBAL {variable} = {value}")
+        else:
+            self.sql(f"SET GLOBAL wsrep_provider_options = '{name}={value}'")
+
     def begin(self, sql: str) -> subprocess.Popen[str]:
         """Run SQL and wait for nothing."""
         command = ["mariadb", "--no-defaults", f"--socket={self.socket}", "--execute", sql]

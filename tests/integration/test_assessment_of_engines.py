@@ -68,9 +68,9 @@ def test_hosts_of_both_engines_are_judged_in_one_report(
     }
     prefixes = {name: {one["id"].partition("-")[0] for one in host["results"]} for name, host in found.items()}
     assert prefixes == {
-        "elephant": {"PG", "NET", "OS", "PKG"},
-        "lion": {"MDB", "NET", "OS", "PKG"},
-        "seal": {"MDB", "NET", "OS", "PKG"},
+        "elephant": {"BKP", "PG", "NET", "OS", "PKG"},
+        "lion": {"BKP", "MDB", "NET", "OS", "PKG"},
+        "seal": {"BKP", "MDB", "NET", "OS", "PKG"},
     }
     sessions = {one["id"]: one for one in found["seal"]["results"]}["MDB-SES-001"]
     assert sessions["verdict"] == "waived"

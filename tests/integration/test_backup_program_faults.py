@@ -192,6 +192,27 @@ def test_a_run_killed_at_any_moment_leaves_nothing_that_looks_complete(site: Bac
     assert len(site.fulls()) == len(good) + 1
 
 
+def test_a_run_that_was_killed_is_a_failure_at_once_and_stays_one_in_the_history(site: BackupSite) -> None:
+    """Nobody is left to write it down: the host may have gone down with it."""
+    site.run("full")
+    process = subprocess.Popen(site.command("full"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 20
+    while not list((site.store / "full").glob("*.partial")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGSTOP)  # so that it does not end while we look
+    assert site.status()["last_error"] is None
+    process.kill()
+    process.wait()
+    status = site.status()
+    assert "killed, or the host went down" in status["last_error"]
+    assert status["last_failure"]
+    time.sleep(1.1)
+    site.run("full")
+    status = site.status()
+    assert status["last_error"] is None
+    assert status["last_failure"]
+
+
 def test_a_killed_archive_leaves_no_segment_and_the_next_one_succeeds(site: BackupSite) -> None:
     site.run("full")
     chance = random.Random(78)

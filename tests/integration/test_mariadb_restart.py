@@ -233,7 +233,7 @@ def _stop_another(cluster: GaleraOfUnits) -> None:
 
 
 def _outweigh(cluster: GaleraOfUnits) -> None:
-    cluster.nodes[0].sql("SET GLOBAL wsrep_provider_options = 'pc.weight=2'")
+    cluster.nodes[0].set_provider_option("pc.weight", "2")
     deadline = time.monotonic() + 10
     while ask_all(cluster)[0]["cluster_weight"] != 4:
         assert time.monotonic() < deadline
@@ -265,7 +265,7 @@ def test_a_node_that_the_others_can_not_spare_is_not_stopped(
         assert first.state == "Synced"
     finally:
         cluster.nodes[1].sql("SET GLOBAL wsrep_on = ON")
-        first.sql("SET GLOBAL wsrep_provider_options = 'pc.weight=1'")
+        first.set_provider_option("pc.weight", "1")
 
 
 def test_a_node_is_not_stopped_while_the_others_are_not_asked_or_asked_too_long_ago(cluster: GaleraOfUnits) -> None:

@@ -19,6 +19,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.errors impo
     MissingRequirement,
     RefusedForSafety,
 )
+from ansible_collections.bulwark.database.plugins.module_utils._io import mariadb_settings as edge
 from ansible_collections.bulwark.database.plugins.module_utils._module.mariadb_settings import open_subject
 from ansible_collections.bulwark.database.plugins.module_utils._module.runner import Outcome, converge
 from private_mariadb import PORT, PrivateMariaDB
@@ -192,6 +193,31 @@ def test_plugins_are_loaded_at_once_and_after_a_restart(mariadb: PrivateMariaDB)
     assert not again.result["restart_required"]
     assert "can not be unloaded" in mariadb.sql("UNINSTALL SONAME 'simple_password_check'", check=False)
     assert mariadb.sql("SELECT @@simple_password_check_minimal_length") == "14"
+
+
+@pytest.mark.parametrize("moment", ["observe_changeable_variables", "observe_plugins"])
+def test_a_plugin_that_another_node_loads_meanwhile_gets_its_values(
+    mariadb: PrivateMariaDB, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """INSTALL SONAME reaches all nodes of a cluster, at whatever moment of their own runs."""
+    original = getattr(edge, moment)
+
+    def and_then_it_is_loaded(session: t.Any) -> t.Any:
+        found = original(session)
+        mariadb.sql("INSTALL SONAME 'simple_password_check'")
+        return found
+
+    with open_subject(
+        mariadb.connection,
+        {
+            **DEFAULTS,
+            "settings": {"simple_password_check_minimal_length": 17},
+            "plugins": ["simple_password_check"],
+        },
+    ) as subject:
+        monkeypatch.setattr(edge, moment, and_then_it_is_loaded)
+        assert converge(subject, check_mode=False).plan
+    assert mariadb.sql("SELECT @@simple_password_check_minimal_length") == "17"
 
 
 def test_a_plugin_for_the_next_start_waits_for_it(mariadb: PrivateMariaDB) -> None:

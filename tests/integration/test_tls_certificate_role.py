@@ -159,6 +159,28 @@ def test_a_certificate_is_issued_announced_and_left_alone_afterwards(bare_site: 
         assert again.results["node1"][0] == {"changed": False, "issued": False, "expires": end.isoformat()}
 
 
+def test_a_key_that_others_may_read_is_closed_and_stays_the_key(site: Site) -> None:
+    """What somebody widened by hand takes no new certificate, and a dry run says the same."""
+    key = site.folder("node1") / "server.key"
+    before = (key.read_bytes(), site.certificate().read_bytes())
+    key.chmod(0o644)
+    announced = succeed(site.play(site.options(), flags="--check"))
+    done = succeed(site.play(site.options()))
+    assert [announced.results, announced.changed] == [done.results, done.changed]
+    assert done.results["node1"][0]["issued"] is False
+    assert done.changed == 1
+    assert (key.read_bytes(), site.certificate().read_bytes()) == before
+    assert key.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_of_another_kind_is_made_anew_with_its_certificate(site: Site) -> None:
+    openssl("genrsa", "-out", site.folder("node1") / "server.key", "2048")
+    announced = succeed(site.play(site.options(), flags="--check"))
+    done = succeed(site.play(site.options()))
+    assert [announced.results["node1"][0]["issued"], done.results["node1"][0]["issued"]] == [True, True]
+    assert announced.changed == done.changed
+
+
 @pytest.mark.parametrize(
     ("change", "proof"),
     [

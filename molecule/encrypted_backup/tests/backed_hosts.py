@@ -61,7 +61,8 @@ class Backed:
 
     def module(self, name: str, options: dict[str, t.Any], *flags: str) -> dict[str, t.Any]:
         """What one of our modules returned; ``failed`` is part of it."""
-        command = ["ansible", "-i", INVENTORY, self.name, "-m", f"bulwark.database.{name}", "-a", json.dumps(options)]
+        command = ["ansible", "-i", INVENTORY, self.name, "-m", f"bulwark.database.{name}"]
+        command += ["-a", json.dumps(options)] if options else []
         environment = {
             **os.environ,
             "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1",

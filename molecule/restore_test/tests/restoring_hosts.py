@@ -106,7 +106,7 @@ class RestoreTest:
         try:
             yield
         finally:
-            HOST.output(f"printf %s {shlex.quote(before)} > {path}")
+            HOST.output(f"printf '%s\\n' {shlex.quote(before)} > {path}")
 
     @contextlib.contextmanager
     def damaged(self, command: str) -> Iterator[None]:
@@ -122,9 +122,7 @@ class RestoreTest:
         HOST.output(f"rm -rf {self.source} && install -d -m 0700 {self.source}")
         podman = ["podman", "exec", "-i"]
         with subprocess.Popen(
-            [*podman, machine.name, "tar", "-C", STORE, "-c", "full", "log", "RESTORE.txt", "recipients.txt"]
-            if machine is POSTGRESQL
-            else [*podman, machine.name, "tar", "-C", STORE, "-c", "full", "RESTORE.txt", "recipients.txt"],
+            [*podman, machine.name, "tar", "-C", STORE, "-c", "full", "log", "RESTORE.txt", "recipients.txt"],
             stdout=subprocess.PIPE,
         ) as sender:
             command = [*podman, HOST.name, "tar", "-C", self.source, "-x", "--no-same-owner"]

@@ -13,6 +13,7 @@ import typing as t
 from . import (
     authentication,
     authorization,
+    backup,
     encryption,
     filesystem,
     logging,
@@ -32,6 +33,7 @@ from .query_check import QueryCheck
 _ALL: t.Final[tuple[Control, ...]] = (
     *authentication.CONTROLS,
     *authorization.CONTROLS,
+    *backup.CONTROLS,
     *encryption.CONTROLS,
     *filesystem.CONTROLS,
     *logging.CONTROLS,

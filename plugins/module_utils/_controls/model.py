@@ -23,6 +23,7 @@ EVERY_ENGINE: t.Final = (POSTGRESQL, MARIADB)
 CATEGORIES: t.Final[dict[str, str]] = {
     "authentication": "Authentication",
     "authorization": "Authorization",
+    "backup": "Backups",
     "encryption": "Encryption in transit",
     "filesystem": "Files and sandboxing",
     "logging": "Logging and privacy",

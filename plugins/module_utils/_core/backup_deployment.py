@@ -14,9 +14,11 @@ import posixpath
 import re
 import typing as t
 
+from .backup_election import Cluster
 from .backup_job_file import FORMAT, MARIADB, POSTGRESQL
 from .backup_units import (
     ACCOUNT,
+    ENDINGS,
     PROGRAM,
     UNIT_FOLDER,
     Schedule,
@@ -25,6 +27,7 @@ from .backup_units import (
     render_units,
 )
 from .errors import InvalidDeclaration, MissingRequirement, RefusedForSafety
+from .offsite import Offsite
 from .plan import Change, Plan
 
 HOME: t.Final = "/var/lib/bulwark"
@@ -46,7 +49,7 @@ _SEARCH_BY_OTHERS: t.Final = 0o001
 _OUR_ROOTS: t.Final = ("/etc/bulwark", "/usr/local/lib/bulwark", HOME, "/var/backups/bulwark")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 # They name units of a job called by what comes before.
-_TAKEN_ENDINGS: t.Final = ("-collect", "-heartbeat")
+_TAKEN_ENDINGS: t.Final = ENDINGS
 # What can stand in a unit and in archive_command without quoting.
 _PATH = re.compile(r"/[A-Za-z0-9._@+/-]*")
 _COMPRESSION_LEVELS: t.Final = range(1, 20)
@@ -84,7 +87,12 @@ class Server:
         """What the job runs, with the Debian package that each is in."""
         always = {"age": "age", "zstd": "zstd"}
         if self.engine == MARIADB:
-            return {**always, "mariadb-backup": "mariadb-backup"}
+            return {
+                **always,
+                "mariadb-backup": "mariadb-backup",
+                "mariadb": "mariadb-client-core",
+                "mariadb-binlog": "mariadb-client",
+            }
         return {**always, **{f"{self.binaries}/{name}": "postgresql-client" for name in ("pg_basebackup", "psql")}}
 
 
@@ -122,6 +130,9 @@ class Job:
     recipients: tuple[str, ...]
     limits: Limits
     schedule: Schedule
+    cluster: Cluster | None = None
+    stream: str = ""
+    offsite: Offsite | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -152,6 +163,9 @@ class Job:
             "recipients": list(self.recipients),
             **dataclasses.asdict(self.limits),
             "server": self.server.as_document(),
+            **({"stream": self.stream} if self.stream else {}),
+            **({"cluster": dataclasses.asdict(self.cluster)} if self.cluster else {}),
+            **({"offsite": dataclasses.asdict(self.offsite)} if self.offsite else {}),
         }
 
     @property
@@ -175,9 +189,11 @@ class Job:
                 store=self.store,
                 state=self.state,
                 incoming=self.incoming,
-                deadline_seconds=self.limits.deadline_seconds,
+                deadline_seconds=self.limits.deadline_seconds + (self.cluster.round_seconds if self.cluster else 0),
                 schedule=self.schedule,
                 heartbeat=self.heartbeat,
+                stream=self.stream,
+                delivery_key=self.offsite.key if self.offsite else "",
             )
         )
 
@@ -261,6 +277,11 @@ def job_file(name: str) -> str:
     return f"{JOB_FOLDER}/{name}.json"
 
 
+def offsite_folder(name: str) -> str:
+    """Of the key that may add copies, and of the host key that it is shown to."""
+    return f"{JOB_FOLDER}/{name}.offsite"
+
+
 def drop_in_file(name: str, unit: str) -> str:
     return f"{UNIT_FOLDER}/{unit}.d/60-bulwark-backup-{name}.conf"
 
@@ -269,7 +290,7 @@ def check_name(name: str) -> str:
     if not _NAME.fullmatch(name) or name.endswith(_TAKEN_ENDINGS):
         raise InvalidDeclaration(
             f"{name!r} can't be the name of a job",
-            "Small letters, digits and hyphens, 40 at most, not ending in -collect or -heartbeat",
+            f"Small letters, digits and hyphens, 40 at most, not ending in {', '.join(_TAKEN_ENDINGS)}",
         )
     return name
 

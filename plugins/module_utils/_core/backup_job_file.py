@@ -14,8 +14,10 @@ import posixpath
 import re
 import typing as t
 
+from .backup_election import Cluster
 from .declared_fields import Fields
 from .errors import InvalidDeclaration
+from .offsite import Offsite
 
 FORMAT: t.Final = 1
 POSTGRESQL: t.Final = "postgresql"
@@ -27,6 +29,7 @@ _ACCOUNT: t.Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _KNOWN: t.Final = (
     *("format", "name", "engine", "store", "state", "incoming", "recipients", "keep_days", "compression_level"),
     *("deadline_seconds", "minimum_free_percent", "smallest_share", "server"),
+    *("cluster", "stream", "offsite"),
 )
 
 
@@ -58,6 +61,9 @@ class BackupJob:
     :param incoming: where ``archive`` leaves sealed segments; empty for engines without.
     :param recipients: public keys, in the order of the file.
     :param smallest_share: a full backup smaller than this share of the median of earlier ones is a failure.
+    :param cluster: the nodes that make the full backup in turn; None for a server of its own.
+    :param stream: where MariaDB's binary logs are streamed to; empty where they are not.
+    :param offsite: where copies of the store go; None for nowhere.
     """
 
     name: str
@@ -72,6 +78,9 @@ class BackupJob:
     minimum_free_percent: int
     smallest_share: float
     server: PostgreSQLPlace | MariaDBPlace
+    cluster: Cluster | None = None
+    stream: str = ""
+    offsite: Offsite | None = None
 
 
 def parse_job(text: str, *, where: str = "the job file") -> BackupJob:
@@ -102,6 +111,23 @@ def parse_job(text: str, *, where: str = "the job file") -> BackupJob:
         minimum_free_percent=_between(fields, "minimum_free_percent", 0, 90),
         smallest_share=_share(fields),
         server=_server(fields, engine),
+        cluster=_cluster(fields, engine),
+        stream=_folder(fields, "stream") if engine == MARIADB and fields.has("stream") else "",
+        offsite=_offsite(fields),
+    )
+
+
+def _offsite(fields: Fields) -> Offsite | None:
+    if not fields.has("offsite"):
+        return None
+    known = [field.name for field in dataclasses.fields(Offsite)]
+    place = Fields(fields.raw("offsite"), where=f"{fields.where}: offsite", known=known)
+    return Offsite(
+        host=place.required_text("host"),
+        port=_between(place, "port", 1, 65535),
+        user=place.required_text("user"),
+        key=_folder(place, "key"),
+        known_hosts=_folder(place, "known_hosts"),
     )
 
 
@@ -143,6 +169,21 @@ def _server(fields: Fields, engine: str) -> PostgreSQLPlace | MariaDBPlace:
         user=user,
         defaults_file=_folder(server, "defaults_file"),
         datadir=_folder(server, "datadir"),
+    )
+
+
+def _cluster(fields: Fields, engine: str) -> Cluster | None:
+    if not fields.has("cluster"):
+        return None
+    if engine != MARIADB:
+        raise InvalidDeclaration(f"{fields.where}: cluster is of no use with the engine {engine}", "Leave it out")
+    known = ("nodes", "writers", "wait_seconds", "late_seconds")
+    cluster = Fields(fields.mapping("cluster"), where=f"{fields.where}: cluster", known=known)
+    return Cluster(
+        nodes=cluster.texts("nodes"),
+        writers=cluster.texts("writers"),
+        wait_seconds=_between(cluster, "wait_seconds", 1, 3600),
+        late_seconds=_between(cluster, "late_seconds", 0, 86400),
     )
 
 

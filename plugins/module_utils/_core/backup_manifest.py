@@ -72,6 +72,7 @@ class Sidecar:
     """One sealed segment of the log.
 
     :param closed: when the server wrote to it last: what was committed by then is in it or in an earlier one.
+    :param opened: when the server began it; only of a binary log.
     :param switches: only of a timeline's history: each earlier timeline and the position where it was left.
     """
 
@@ -83,6 +84,7 @@ class Sidecar:
     archived: str
     closed: str
     switches: tuple[tuple[int, str], ...] = ()
+    opened: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,6 +144,7 @@ def parse_sidecar(text: str, *, where: str) -> Sidecar:
         archived=_moment(fields, "archived"),
         closed=_moment(fields, "closed"),
         switches=tuple((timeline, position) for timeline, position in switches),
+        opened=_moment(fields, "opened") if fields.text("opened") else "",
     )
     _same(text, render_sidecar(sidecar), where)
     return sidecar

@@ -42,6 +42,11 @@ whole server. BINARIES is where pg_ctl and postgres are. ADMINISTRATOR is the se
     ADMINISTRATOR='postgres'
     export STORE IDENTITY
 
+VERIFY='yes' has pg_verifybackup compare each file of the set with the server's own list as well, if it is installed.
+It reads everything once more: section 3 has compared what was sealed already.
+
+    VERIFY=''
+
 For a moment in time only: the moment, in UTC and in this form: 2026-11-25T10:30:00Z. Leave it empty for
 the latest state.
 
@@ -60,34 +65,35 @@ shows all of them; a folder that ends in .partial is none.
     test -n "$SET"
     echo "set: $SET"
 
-## 3 Is everything as it was written?
+## 3 Unpack, and compare everything with what was written
 
-It prints the name of each file that is not, and fails.
+Both at the same time. It prints the name of each file that is not as it was written, and fails.
 
-    DAMAGED=0
-    for file in "$STORE/full/$SET/base.tar.zst.age" "$STORE"/log/*.zst.age; do
-      if [ ! -e "$file" ]; then continue; fi
-      described="${{file%.zst.age}}.json"
-      if [ "$file" = "$STORE/full/$SET/base.tar.zst.age" ]; then described="$STORE/full/$SET/manifest.json"; fi
-      sum=$(sha256sum < "$file" | cut -c 1-64)
-      if ! grep -q "\\"sha256\\": \\"$sum\\"" "$described"; then echo "damaged: $file"; DAMAGED=1; fi
-    done
-    test "$DAMAGED" = 0
-
-## 4 Unpack
-
+    sum() {{
+      if command -v openssl > /dev/null; then openssl dgst -sha256 -r; else sha256sum; fi < "$1" | cut -c 1-64
+    }}
+    compare() {{
+      if ! grep -q "\\"sha256\\": \\"$(sum "$1")\\"" "$2"; then echo "damaged: $1"; touch "$DATA.failed"; fi
+    }}
+    compare_all() {{
+      compare "$STORE/full/$SET/base.tar.zst.age" "$STORE/full/$SET/manifest.json"
+      for file in "$STORE"/log/*.zst.age; do
+        if [ -e "$file" ]; then compare "$file" "${{file%.zst.age}}.json"; fi
+      done
+    }}
     install -d -m 0700 "$DATA"
+    compare_all &
     {{ age --decrypt --identity "$IDENTITY" "$STORE/full/$SET/base.tar.zst.age" || touch "$DATA.failed"; }} |
       {{ zstd --decompress --stdout || touch "$DATA.failed"; }} |
-      tar --extract --file=- --directory="$DATA"
+      {{ tar --extract --file=- --directory="$DATA" || touch "$DATA.failed"; }}
+    wait $!
     test ! -e "$DATA.failed"
     cd "$DATA"
+    if [ -n "$VERIFY" ] && [ -x "$BINARIES/pg_verifybackup" ]; then
+      "$BINARIES/pg_verifybackup" --no-parse-wal "$DATA"
+    fi
 
-If pg_verifybackup is installed, it compares every file with the server's own list:
-
-    if [ -x "$BINARIES/pg_verifybackup" ]; then "$BINARIES/pg_verifybackup" --no-parse-wal "$DATA"; fi
-
-## 5 Recover
+## 4 Recover
 
 The server gets settings for the recovery alone; those of the source stay beside them. Only the account that
 restores may log in, as ADMINISTRATOR. A segment that is there and can't be opened stops the recovery, one that
@@ -127,7 +133,7 @@ The state at the moment is the latest state then.
       recover
     fi
 
-## 6 Was all of the log read?
+## 5 Was all of the log read?
 
 For the latest state (and in the case just described) the last segment that was read has to be the newest one
 that is stored, or the set itself is newer than all of them. It fails if there is a gap: then the state is that
@@ -140,7 +146,7 @@ of before the gap.
       test "$LAST" = "$NEWEST"
     fi
 
-## 7 Look at it, and put it to use
+## 6 Look at it, and put it to use
 
     "$BINARIES/psql" -X -A -t -h "$DATA" -p 5432 -U "$ADMINISTRATOR" -d postgres -c 'SELECT pg_is_in_recovery(), now()'
 
@@ -154,24 +160,26 @@ _MARIADB: t.Final = """\
 # How to restore the MariaDB backups of the job {name}
 
 All you need is this folder (or a copy of it), the identity (secret key) of one of the recipients in
-recipients.txt, and a host with age, zstd, mbstream, mariadb-backup and MariaDB of the version that
-"server_version" in the set's manifest.json names. Nothing of bulwark.database is needed. The commands of one
+recipients.txt, and a host with age, zstd, mbstream, mariadb-backup, mariadb-binlog and MariaDB of the version
+that "server_version" in the set's manifest.json names. Nothing of bulwark.database is needed. The commands of one
 restore belong into one shell (sh), one section after the other.
 
-These sets have no log beside them: what can be restored is the state at the end of each full backup.
+Where there are binary logs beside the sets (in the folder log), any moment after the end of a full backup can be
+restored, else the state at the end of each.
 
 ## 1 Values
 
 STORE is this folder. IDENTITY is the file with the secret key. DATA is a new, empty folder with room for the
-whole server. ACCOUNT is the account that the server runs as.
+whole server and for the logs of a day. ACCOUNT is the account that the server runs as; it must be able to enter
+the folder above DATA.
 
     STORE={store}
     IDENTITY='/path/to/identity.txt'
     DATA='/path/to/new/data'
     ACCOUNT='mysql'
 
-For the state as of a moment only: the moment, in UTC and in this form: 2026-11-25T10:30:00Z. Leave it empty for
-the latest state.
+For the state as of a moment only: the moment, in UTC and in this form: 2026-11-25T10:30:00Z. What was begun before
+it is there, what was begun then or later is not. Leave it empty for the latest state.
 
     MOMENT=''
 
@@ -188,38 +196,104 @@ shows all of them; a folder that ends in .partial is none.
     test -n "$SET"
     echo "set: $SET"
 
-## 3 Is it as it was written?
+## 3 Unpack, and compare it with what was written
 
-    SUM=$(sha256sum < "$STORE/full/$SET/data.mbstream.zst.age" | cut -c 1-64)
-    grep -q "\\"sha256\\": \\"$SUM\\"" "$STORE/full/$SET/manifest.json"
+Both at the same time. It prints the name of the file if that is not as it was written, and fails.
 
-## 4 Unpack
-
+    sum() {{
+      if command -v openssl > /dev/null; then openssl dgst -sha256 -r; else sha256sum; fi < "$1" | cut -c 1-64
+    }}
+    compare() {{
+      if ! grep -q "\\"sha256\\": \\"$(sum "$1")\\"" "$2"; then echo "damaged: $1"; touch "$DATA.failed"; fi
+    }}
     install -d -m 0700 "$DATA"
+    compare "$STORE/full/$SET/data.mbstream.zst.age" "$STORE/full/$SET/manifest.json" &
     {{ age --decrypt --identity "$IDENTITY" "$STORE/full/$SET/data.mbstream.zst.age" || touch "$DATA.failed"; }} |
       {{ zstd --decompress --stdout || touch "$DATA.failed"; }} |
-      mbstream --extract --directory="$DATA"
+      {{ mbstream --extract --directory="$DATA" || touch "$DATA.failed"; }}
+    wait $!
     test ! -e "$DATA.failed"
     test -s "$DATA/xtrabackup_checkpoints"
 
-## 5 Prepare
+## 4 Prepare
 
 {key_file}
     mariadb-backup --prepare --target-dir="$DATA" > "$DATA.log" 2>&1
     grep -q 'completed OK!' "$DATA.log"
     if [ "$(id -u)" = 0 ]; then chown -R "$ACCOUNT" "$DATA"; fi
 
-## 6 Look at it, without a network and without a cluster
+## 5 Start it, without a network and without a cluster
 
-The server asks for no password (--skip-grant-tables). Its socket is in $DATA, where nobody else gets in.
+The server asks for no password (--skip-grant-tables). Its socket is in $DATA, where nobody else gets in. Accounts that
+log in by a plugin need it there when the logs make or change them.
 
-    mariadbd --defaults-file="$DATA/backup-my.cnf" --user="$ACCOUNT" --datadir="$DATA" --socket="$DATA/restore.sock" \\
-      --pid-file="$DATA/restore.pid" --log-error="$DATA/restore.log" --skip-networking --skip-slave-start \\
-      --skip-grant-tables --event-scheduler=OFF > /dev/null 2>&1 &
-    for second in $(seq 120); do
-      if mariadb --no-defaults --socket="$DATA/restore.sock" -e 'SELECT 1' > /dev/null 2>&1; then break; fi
-      sleep 1
+    start() {{
+      mariadbd --defaults-file="$DATA/backup-my.cnf" --user="$ACCOUNT" --datadir="$DATA" \\
+        --socket="$DATA/restore.sock" --pid-file="$DATA/restore.pid" --log-error="$DATA/restore.log" \\
+        --skip-networking --skip-slave-start \\
+        --plugin-load-add=auth_ed25519 --plugin-load-add=auth_parsec --plugin-load-add=auth_pam \\
+        --skip-grant-tables --event-scheduler=OFF --max-allowed-packet=1G > /dev/null 2>&1 &
+      for attempt in $(seq 600); do
+        if mariadb --no-defaults --socket="$DATA/restore.sock" -e 'SELECT 1' > /dev/null 2>&1; then return 0; fi
+        sleep 0.2
+      done
+      return 1
+    }}
+    start
+
+## 6 Go on by the binary logs
+
+From where the set ends, log by log, up to the moment or to the end. Each is compared with what was written. What they
+say of accounts takes a server that has read its accounts (FLUSH PRIVILEGES); to be looked at, it is started anew.
+
+    value() {{ sed -n "s/^ *\\"$1\\": \\"*\\([^\\",]*\\)\\"*,*\\$/\\1/p" "$2"; }}
+    MANIFEST="$STORE/full/$SET/manifest.json"
+    POSITION=$(value binlog_position "$MANIFEST")
+    NUMBER=$(value binlog_file "$MANIFEST" | sed 's/^.*\\.//')
+    FOLLOWS=$(value consistent_from "$MANIFEST")
+    CHAIN=''
+    LAST=''
+    if [ -d "$STORE/log" ] && [ -n "$NUMBER" ]; then
+      for chain in $(ls "$STORE/log" | sed -n 's/^\\([0-9TZ]*\\)-[0-9]*\\.json$/\\1/p' | sort -u); do
+        if [ -z "$CHAIN" ] || expr "$chain" '<=' "$(echo "$FOLLOWS" | tr -d ':-')" > /dev/null; then CHAIN=$chain; fi
+      done
+    fi
+    install -d -m 0700 "$DATA.binlog"
+    set --
+    while [ -n "$CHAIN" ] && [ -e "$STORE/log/$CHAIN-$NUMBER.json" ]; do
+      log="$STORE/log/$CHAIN-$NUMBER"
+      opened=$(value opened "$log.json")
+      if [ -n "$MOMENT" ] && [ -n "$LAST" ] && expr "${{opened%Z}}" '>' "${{MOMENT%Z}}" > /dev/null; then break; fi
+      compare "$log.zst.age" "$log.json"
+      {{ age --decrypt --identity "$IDENTITY" "$log.zst.age" || touch "$DATA.failed"; }} |
+        {{ zstd --decompress --stdout || touch "$DATA.failed"; }} > "$DATA.binlog/$NUMBER"
+      test ! -e "$DATA.failed"
+      set -- "$@" "$DATA.binlog/$NUMBER"
+      LAST=$CHAIN-$NUMBER
+      NUMBER=$(printf '%06d' "$(expr "$NUMBER" + 1)")
     done
+    if [ "$#" -gt 0 ]; then
+      if [ -n "$MOMENT" ]; then set -- "--stop-datetime=$(echo "${{MOMENT%Z}}" | tr T ' ')" "$@"; fi
+      {{ echo 'FLUSH PRIVILEGES;'
+        TZ=UTC mariadb-binlog --no-defaults --skip-gtid-strict-mode --start-position="$POSITION" "$@" ||
+          touch "$DATA.failed"; }} |
+        {{ cat; echo 'SHUTDOWN;'; }} |
+        mariadb --no-defaults --socket="$DATA/restore.sock" --binary-mode --max-allowed-packet=1G
+      test ! -e "$DATA.failed"
+      while [ -e "$DATA/restore.pid" ]; do sleep 0.2; done
+      start
+    fi
+    rm -r "$DATA.binlog"
+
+For the latest state the log that was read last has to be the newest one that is stored, or the set itself is newer than
+all of them. It fails if there is a gap: then the state is that of before the gap.
+
+    NEWEST=$(ls "$STORE/log" 2> /dev/null | sed -n 's/^\\([0-9TZ]*-[0-9]*\\)\\.json$/\\1/p' | sort | tail -n 1)
+    if [ -z "$MOMENT" ] && [ -n "$NEWEST" ] && [ "$LAST" != "$NEWEST" ]; then
+      closed=$(value closed "$STORE/log/$NEWEST.json")
+      expr "${{closed%Z}}" '<=' "${{FOLLOWS%Z}}" > /dev/null
+    fi
+    echo "read up to the binary log: $LAST"
     mariadb --no-defaults --socket="$DATA/restore.sock" -e 'SELECT VERSION(), NOW()'
 
 ## 7 Put it to use

@@ -15,6 +15,7 @@ from .backup_manifest import Manifest, Sidecar
 from .backup_moments import parse_moment
 from .backup_segments import parse_segment
 from .backup_window import Interval, read_log, restorable, start_segment
+from .binary_log_window import read_chains, unneeded_logs
 
 DAY_SECONDS: t.Final = 86400
 
@@ -74,8 +75,8 @@ def _within(intervals: t.Iterable[Interval], horizon: int) -> list[Interval]:
 
 def _segments(kept: t.Sequence[Manifest], sidecars: t.Sequence[Sidecar], orphans: t.Sequence[str]) -> tuple[str, ...]:
     """Those before the first segment of every full backup that is kept, on whichever timeline. Histories stay."""
-    if any(manifest.engine != "postgresql" for manifest in kept):
-        return ()
+    if kept[0].engine == "mariadb":
+        return tuple(unneeded_logs(kept, read_chains(sidecars)))
     size = read_log(sidecars).segment_bytes
     first = min(start_segment(manifest, size).number for manifest in kept)
     names = []

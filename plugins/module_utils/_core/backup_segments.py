@@ -12,6 +12,7 @@ import dataclasses
 import re
 import typing as t
 
+from .binary_log import is_stored_log
 from .errors import InvalidDeclaration
 
 DEFAULT_SEGMENT_BYTES: t.Final = 16 * 1024 * 1024
@@ -43,6 +44,11 @@ def check_archived_name(name: str) -> str:
 
 def is_archived_name(name: str) -> bool:
     return bool(_ARCHIVED.fullmatch(name))
+
+
+def is_stored_name(name: str) -> bool:
+    """Whether a store's log may hold it: a WAL file, or a binary log of MariaDB."""
+    return is_archived_name(name) or is_stored_log(name)
 
 
 def is_segment(name: str) -> bool:

@@ -12,12 +12,16 @@ import dataclasses
 import json
 import typing as t
 
+from .backup_copies import Copies
 from .backup_manifest import Contents, Manifest, Sidecar
 from .backup_moments import parse_moment, render_moment
 from .backup_segments import is_segment
 from .backup_window import gaps, restorable
+from .binary_log import is_stored_log
 
 LONGEST_HISTORY: t.Final = 100
+# Outcome of a full backup that another node of the cluster made.
+ASIDE: t.Final = "aside"
 _MANDATORY: t.Final = {"command", "started", "finished", "seconds", "outcome", "error", "id", "bytes"}
 
 
@@ -38,6 +42,14 @@ class Run:
     def succeeded(self) -> bool:
         return self.outcome == "success"
 
+    @property
+    def stood_aside(self) -> bool:
+        return self.outcome == ASIDE
+
+    @property
+    def failed(self) -> bool:
+        return not self.succeeded and not self.stood_aside
+
 
 def parse_history_file(text: str) -> tuple[Run, ...]:
     """Entries that can't be read are left out: the history informs, it decides nothing about data."""
@@ -55,10 +67,12 @@ def render_history_file(history: t.Iterable[Run]) -> str:
 
 
 def add_run(history: t.Sequence[Run], run: Run) -> tuple[Run, ...]:
-    """The history with a run more. ``collect`` comes every minute: only a change of its outcome is kept, so that it
-    does not crowd out the full backups."""
+    """The history with a run more. ``collect`` and ``deliver`` come every minute: only a change of their outcome is
+    kept, so that they do not crowd out the full backups."""
+    if run.stood_aside:  # it comes each night: the latest will do
+        history = [past for past in history if not past.stood_aside]
     last = next((past for past in reversed(history) if past.command == run.command), None)
-    if run.command == "collect":
+    if run.command in ("collect", "deliver"):
         if run.succeeded and (last is None or last.succeeded):
             return tuple(history)
         if last is not None and not run.succeeded and last.error == run.error:
@@ -75,11 +89,12 @@ def describe(
     waiting: int,
     history: t.Sequence[Run],
     running: bool,
+    copies: Copies | None = None,
 ) -> dict[str, t.Any]:
     """As ``status`` prints it and ``backup_info`` returns it."""
     seconds = {run.id: run.seconds for run in history if run.id}
     fulls = [run for run in history if run.command == "full"]
-    failures = [run for run in history if not run.succeeded]
+    failures = [run for run in history if run.failed]
     return {
         "job": job,
         "engine": engine,
@@ -89,6 +104,7 @@ def describe(
             for found in restorable(contents.manifests, contents.sidecars)
         ],
         "last_success": next((run.finished for run in reversed(fulls) if run.succeeded), None),
+        "last_aside": next((run.finished for run in reversed(fulls) if run.stood_aside), None),
         "last_failure": failures[-1].finished if failures else None,
         "last_error": _open_error(history),
         "running": running,
@@ -96,6 +112,7 @@ def describe(
         "gaps": [dataclasses.asdict(gap) for gap in gaps(contents.manifests, contents.sidecars)],
         "damaged": list(contents.damaged),
         "recipients": list(recipients),
+        "copies": copies.described() if copies else None,
     }
 
 
@@ -113,7 +130,7 @@ def _full(manifest: Manifest, seconds: float | None) -> dict[str, t.Any]:
 
 
 def _log(sidecars: t.Sequence[Sidecar], waiting: int) -> dict[str, t.Any]:
-    closed = sorted(sidecar.closed for sidecar in sidecars if is_segment(sidecar.name))
+    closed = sorted(sidecar.closed for sidecar in sidecars if is_segment(sidecar.name) or is_stored_log(sidecar.name))
     return {
         "count": len(closed),
         "oldest": closed[0] if closed else None,
@@ -126,5 +143,5 @@ def _log(sidecars: t.Sequence[Sidecar], waiting: int) -> dict[str, t.Any]:
 def _open_error(history: t.Sequence[Run]) -> str | None:
     """The latest error that no later success of the same command has answered."""
     latest = {run.command: run for run in history}
-    failed = [run for run in latest.values() if not run.succeeded]
+    failed = [run for run in latest.values() if run.failed]
     return max(failed, key=lambda run: run.finished).error if failed else None

@@ -19,6 +19,8 @@ ACCOUNT: t.Final = "bulwark-backup"
 PROGRAM: t.Final = "/usr/local/lib/bulwark/bulwark-backup.pyz"
 PYTHON: t.Final = "/usr/bin/python3"
 UNIT_FOLDER: t.Final = "/etc/systemd/system"
+# What the names of a job's units end in, besides those of its full backup.
+ENDINGS: t.Final = ("-collect", "-heartbeat", "-stream", "-renew", "-deliver", "-verify")
 
 _HEADER: t.Final = "# Managed by bulwark.database (backup_job): the next run undoes changes made here by hand.\n"
 # The program ends itself at its deadline, cleans up and says so; systemd ends one that can't any more.
@@ -26,6 +28,8 @@ _GRACE_SECONDS: t.Final = 300
 # Once a minute; one that takes longer than the next is due holds nothing up, because systemd starts no second one.
 _COLLECT_SECONDS: t.Final = 900
 _HEARTBEAT_SECONDS: t.Final = 30
+_VERIFY_SECONDS: t.Final = 43200
+_VERIFY_DELAY_SECONDS: t.Final = 3600
 _TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d)?")
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
 # As in OnFailure=: specifiers such as %n are systemd's own.
@@ -61,6 +65,10 @@ _SANDBOX: t.Final = (
     ("LimitCORE", "0"),
     ("UMask", "0077"),
 )
+_SANDBOX_WITH_NETWORK: t.Final = (
+    *(one for one in _SANDBOX if one[0] not in ("PrivateNetwork", "RestrictAddressFamilies")),
+    ("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6"),
+)
 # The database comes first, whatever the backup would like.
 _LOW_PRIORITY: t.Final = (
     ("Nice", "10"),
@@ -85,12 +93,14 @@ class Schedule:
     :param time_zone: the zone that ``at`` is meant in, as IANA names it.
     :param randomized_delay: seconds at most that are added at random, so that many hosts don't start at once.
     :param on_failure: units that are started when one of the job's fails.
+    :param verify_weekly: whether every byte of the store is read each Sunday.
     """
 
     at: str = "00:00"
     time_zone: str = "UTC"
     randomized_delay: int = 0
     on_failure: tuple[str, ...] = ()
+    verify_weekly: bool = True
 
     def __post_init__(self) -> None:
         if not _TIME.fullmatch(self.at):
@@ -117,6 +127,8 @@ class UnitJob:
     """What the units have to know of a job.
 
     :param heartbeat: the command that commits an empty transaction; empty where none is needed.
+    :param stream: folder that MariaDB's binary logs are streamed to; empty where they are not.
+    :param delivery_key: private key by which the store is copied to another host; empty where it is not.
     """
 
     name: str
@@ -128,6 +140,8 @@ class UnitJob:
     deadline_seconds: int
     schedule: Schedule
     heartbeat: tuple[str, ...] = ()
+    stream: str = ""
+    delivery_key: str = ""
 
     @property
     def unit(self) -> str:
@@ -140,12 +154,23 @@ class UnitJob:
 def render_units(job: UnitJob) -> dict[str, str]:
     """File name to text."""
     units = {f"{job.unit}.service": _full_service(job), f"{job.unit}.timer": _full_timer(job)}
-    if job.engine == POSTGRESQL:
+    if job.stream:
+        units[f"{job.unit}-stream.service"] = _stream_service(job)
+        units[f"{job.unit}-stream.timer"] = _minute_timer("Follow the binary logs for", job)
+        units[f"{job.unit}-renew.service"] = _renew_service(job)
+        units[f"{job.unit}-renew.timer"] = _minute_timer("Look whether a full backup is asked for at once of", job)
+    if job.engine == POSTGRESQL or job.stream:
         units[f"{job.unit}-collect.service"] = _collect_service(job)
-        units[f"{job.unit}-collect.timer"] = _minute_timer("Carry archived WAL of", job)
+        units[f"{job.unit}-collect.timer"] = _minute_timer("Carry the log of", job)
     if job.heartbeat:
         units[f"{job.unit}-heartbeat.service"] = _heartbeat_service(job)
         units[f"{job.unit}-heartbeat.timer"] = _minute_timer("Heartbeat for the recovery of", job)
+    if job.schedule.verify_weekly:
+        units[f"{job.unit}-verify.service"] = _verify_service(job)
+        units[f"{job.unit}-verify.timer"] = _verify_timer(job)
+    if job.delivery_key:
+        units[f"{job.unit}-deliver.service"] = _deliver_service(job)
+        units[f"{job.unit}-deliver.timer"] = _minute_timer("Copy to another host", job)
     return units
 
 
@@ -154,24 +179,54 @@ def render_archiving_drop_in(incoming: str) -> str:
     return f"{_HEADER}{_section('Service', [('ReadWritePaths', f'-{incoming}')])}"
 
 
-def _full_service(job: UnitJob) -> str:
+def _full_service(job: UnitJob, *, when: str = "") -> str:
     return _service(
         job,
-        description=f"Encrypted full backup {job.name} ({job.engine})",
+        description=f"Encrypted full backup {job.name} ({job.engine})" + (", asked for at once" if when else ""),
+        when=when,
         command=job.command("full"),
         seconds=job.deadline_seconds + _GRACE_SECONDS,
         writable=[job.store, job.state, *([job.incoming] if job.incoming else [])],
-        capabilities=_READS_EVERY_FILE if job.engine == MARIADB else _NO_CAPABILITIES,
+        sandbox=(*_SANDBOX, *(_READS_EVERY_FILE if job.engine == MARIADB else _NO_CAPABILITIES)),
     )
+
+
+def _renew_service(job: UnitJob) -> str:
+    """The server began a new chain of logs, which no full backup leads into: that can't wait until midnight."""
+    return _full_service(job, when=f"{job.state}/full-wanted")
+
+
+def _stream_service(job: UnitJob) -> str:
+    """Its timer starts it where it does not run, and stopping that stops it."""
+    service = [
+        ("Type", "exec"),
+        ("User", ACCOUNT),
+        ("Group", ACCOUNT),
+        ("ExecStart", job.command("stream")),
+        ("Restart", "always"),
+        ("RestartSec", "10"),
+        *_LOW_PRIORITY,
+        *_SANDBOX,
+        *_NO_CAPABILITIES,
+        ("ReadWritePaths", job.state),
+    ]
+    timer = f"{job.unit}-stream.timer"
+    unit = [
+        ("Description", f"Follow the binary logs for the backup {job.name}"),
+        ("PartOf", timer),
+        # as often as it takes: a server that is down for long comes back
+        ("StartLimitIntervalSec", "0"),
+    ]
+    return f"{_HEADER}{_section('Unit', unit)}\n{_section('Service', service)}"
 
 
 def _collect_service(job: UnitJob) -> str:
     return _service(
         job,
-        description=f"Carry archived WAL of the backup {job.name} into its store",
+        description=f"Carry the log of the backup {job.name} into its store",
         command=job.command("collect"),
         seconds=_COLLECT_SECONDS,
-        writable=[job.store, job.state, job.incoming],
+        writable=[job.store, job.state, *([job.incoming] if job.incoming else [])],
         is_frequent=True,
     )
 
@@ -188,6 +243,31 @@ def _heartbeat_service(job: UnitJob) -> str:
     )
 
 
+def _deliver_service(job: UnitJob) -> str:
+    """The one service with a network. It reaches the sealed files and no server; before its key is there, it waits."""
+    return _service(
+        job,
+        description=f"Copy the backup {job.name} to another host",
+        command=job.command("deliver"),
+        seconds=job.deadline_seconds,
+        writable=[job.state],
+        is_frequent=True,
+        when=job.delivery_key,
+        sandbox=(*_SANDBOX_WITH_NETWORK, *_NO_CAPABILITIES),
+    )
+
+
+def _verify_service(job: UnitJob) -> str:
+    """What lies unread for a week may have rotted, and the copy that would mend it is pruned by then."""
+    return _service(
+        job,
+        description=f"Read every byte of the backup {job.name}",
+        command=f"{job.command('verify')} --deep",
+        seconds=_VERIFY_SECONDS,
+        writable=[job.state],
+    )
+
+
 def _service(
     job: UnitJob,
     *,
@@ -195,8 +275,9 @@ def _service(
     command: str,
     seconds: int,
     writable: t.Sequence[str],
-    capabilities: t.Sequence[tuple[str, str]] = _NO_CAPABILITIES,
+    sandbox: t.Sequence[tuple[str, str]] = (*_SANDBOX, *_NO_CAPABILITIES),
     is_frequent: bool = False,
+    when: str = "",
 ) -> str:
     service = [
         ("Type", "oneshot"),
@@ -205,13 +286,13 @@ def _service(
         ("ExecStart", command),
         ("TimeoutStartSec", str(seconds)),
         *_LOW_PRIORITY,
-        *_SANDBOX,
-        *capabilities,
+        *sandbox,
         *(("ReadWritePaths", path) for path in writable),
         # What comes by each minute would fill the journal with "Starting" and "Finished"; failures are said.
         *([("SyslogLevel", "notice"), ("LogLevelMax", "notice")] if is_frequent else []),
     ]
-    return f"{_HEADER}{_section('Unit', _unit(job, description))}\n{_section('Service', service)}"
+    unit = [*_unit(job, description), *([("ConditionPathExists", when)] if when else [])]
+    return f"{_HEADER}{_section('Unit', unit)}\n{_section('Service', service)}"
 
 
 def _unit(job: UnitJob, description: str) -> list[tuple[str, str]]:
@@ -228,6 +309,16 @@ def _full_timer(job: UnitJob) -> str:
         ("AccuracySec", "1s"),
     ]
     return _timer(f"Encrypted full backup {job.name}, each day", timer)
+
+
+def _verify_timer(job: UnitJob) -> str:
+    """At a quiet time, hours away from the full backup; not at the same minute on all hosts that share a disk."""
+    timer = [
+        ("OnCalendar", f"Sun *-*-* 12:00:00 {job.schedule.time_zone}"),
+        ("Persistent", "true"),
+        ("RandomizedDelaySec", str(_VERIFY_DELAY_SECONDS)),
+    ]
+    return _timer(f"Read every byte of the backup {job.name}, each week", timer)
 
 
 def _minute_timer(purpose: str, job: UnitJob) -> str:

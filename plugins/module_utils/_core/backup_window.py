@@ -25,6 +25,7 @@ from .backup_segments import (
     segment_before,
     segment_name,
 )
+from .binary_log_window import Chains, last_moment, missing_logs, read_chains
 
 # A transaction takes its time of commit a little before it is in the log.
 MARGIN_SECONDS: t.Final = 1
@@ -43,7 +44,7 @@ class Interval:
 
 @dataclasses.dataclass(frozen=True)
 class Gap:
-    """Segments that are missing between two that are there."""
+    """Segments, or binary logs, that are missing between two that are there. These have no timeline, but 0."""
 
     timeline: int
     first: str
@@ -58,12 +59,14 @@ class Log:
     :param closed: moment of each segment's last write.
     :param histories: of each timeline but the first: earlier timelines with the position where each was left.
     :param numbers: of each timeline's segments, in order.
+    :param chains: MariaDB's binary logs, by chain and number.
     """
 
     segment_bytes: int
     closed: t.Mapping[Segment, int]
     histories: t.Mapping[int, tuple[tuple[int, int], ...]]
     numbers: t.Mapping[int, tuple[int, ...]]
+    chains: Chains = dataclasses.field(default_factory=dict)
 
 
 def read_log(sidecars: t.Iterable[Sidecar]) -> Log:
@@ -82,7 +85,13 @@ def read_log(sidecars: t.Iterable[Sidecar]) -> Log:
     numbers: dict[int, list[int]] = {}
     for segment in closed:
         numbers.setdefault(segment.timeline, []).append(segment.number)
-    return Log(segment_bytes, closed, histories, {key: tuple(sorted(found)) for key, found in numbers.items()})
+    return Log(
+        segment_bytes,
+        closed,
+        histories,
+        {key: tuple(sorted(found)) for key, found in numbers.items()},
+        read_chains(sidecars),
+    )
 
 
 def restorable(manifests: t.Iterable[Manifest], sidecars: t.Iterable[Sidecar]) -> list[Interval]:
@@ -93,8 +102,11 @@ def restorable(manifests: t.Iterable[Manifest], sidecars: t.Iterable[Sidecar]) -
 
 def gaps(manifests: t.Iterable[Manifest], sidecars: t.Iterable[Sidecar]) -> list[Gap]:
     """What is missing after the end of the oldest full backup: moments beyond it can't be restored by way of it."""
-    log = read_log(sidecars)
-    found: dict[str, Gap] = {}
+    log, manifests = read_log(sidecars), list(manifests)
+    found: dict[str, Gap] = {
+        missing.last: Gap(0, *missing)
+        for missing in missing_logs((one for one in manifests if one.engine == "mariadb"), log.chains)
+    }
     for manifest in manifests:
         if manifest.engine != "postgresql":
             continue
@@ -118,8 +130,9 @@ def start_segment(manifest: Manifest, segment_bytes: int) -> Segment:
 
 def _interval(manifest: Manifest, log: Log) -> Interval:
     start = parse_moment(manifest.consistent_from)
-    if manifest.engine != "postgresql":
-        return Interval(start, start)
+    if manifest.engine == "mariadb":
+        last = last_moment(manifest, log.chains)
+        return Interval(start, start if last is None else max(start, last - MARGIN_SECONDS))
     end = start
     for segment in _path(manifest, log):
         if segment not in log.closed:

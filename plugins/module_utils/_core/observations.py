@@ -220,6 +220,65 @@ class Software:
 
 
 @dataclasses.dataclass(frozen=True)
+class BackupState:
+    """A backup job of this collection on the host. Ages are in seconds, None where there was nothing.
+
+    :param aside_age: since another node of the cluster made the full backup in this one's place.
+    :param newest_age: since the newest moment that can be restored.
+    :param restorable_from: where the interval that ends there begins.
+    :param newest_limit: how old that moment may be by what the job promises.
+    :param fulls: SHA-256 of each file of a full backup, by the backup's id.
+    :param damaged: what of the store is not what it should be, gaps of the log too.
+    :param unsealed: files that are not encrypted.
+    :param copies_host: where copies go; empty where none do.  :param copies_age: since that host had everything.
+    :param opened: files and folders that others may read, or that are another account's.
+    """
+
+    name: str
+    timer_runs: bool = True
+    service_failed: bool = False
+    last_error: str = ""
+    success_age: float | None = None
+    aside_age: float | None = None
+    restorable_from: str = ""
+    newest_age: float | None = None
+    newest_limit: float = 0
+    recipients: tuple[str, ...] = ()
+    fulls: t.Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
+    damaged: tuple[str, ...] = ()
+    unsealed: tuple[str, ...] = ()
+    opened: tuple[str, ...] = ()
+    copies_host: str = ""
+    copies_age: float | None = None
+
+    @property
+    def stands_aside(self) -> bool:
+        """Whether another node of its cluster has the backups."""
+        return not self.fulls and self.aside_age is not None
+
+
+@dataclasses.dataclass(frozen=True)
+class RestoreProof:
+    """The latest record of a restore test, from the host that restores.
+
+    :param host: where it was restored.  :param age: seconds since the test ended.
+    :param backup: id of the full backup; empty if the test did not come so far.
+    :param files: SHA-256 of its files.
+    :param summary: what was reached, in a few words.
+    """
+
+    test: str
+    host: str
+    age: float
+    succeeded: bool
+    error: str
+    signature_valid: bool
+    backup: str
+    files: frozenset[str]
+    summary: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Observations:
     """Everything that was looked at. What nobody looked at, or could not be seen, is Unobservable.
 
@@ -248,3 +307,5 @@ class Observations:
     plugins: t.Mapping[str, str] | Unobservable = _NOT_LOOKED_AT
     channels: tuple[ReplicationChannel, ...] | Unobservable = _NOT_LOOKED_AT
     galera: GaleraNode | Unobservable | None = _NOT_LOOKED_AT
+    backups: tuple[BackupState, ...] | Unobservable = _NOT_LOOKED_AT
+    restore_proofs: tuple[RestoreProof, ...] | Unobservable = _NOT_LOOKED_AT

@@ -22,6 +22,8 @@ from .errors import RefusedForSafety
 
 _TITLE: t.Final = re.compile(r"# How to restore the (PostgreSQL|MariaDB) backups of the job ([a-z0-9][a-z0-9_-]{0,62})")
 _KEY_FILE: t.Final = re.compile(r"^- (/.*)$", re.MULTILINE)
+# What a program says about another's failure, or about itself at any failure.
+_NOT_TELLING: t.Final = ("set: ", "tar: Exiting ", "age: report ")
 _ENGINES: t.Final = {"PostgreSQL": POSTGRESQL, "MariaDB": MARIADB}
 
 
@@ -69,3 +71,11 @@ def _rendered_again(text: str, title: re.Match[str]) -> str:
         return render_postgresql_text(title.group(2), store=store, binaries=value_of(text, "BINARIES"))
     key_file = _KEY_FILE.search(text)
     return render_mariadb_text(title.group(2), store=store, key_file=key_file.group(1) if key_file else "")
+
+
+def telling_line(said: str) -> str:
+    """The line of the output that tells best why a script failed; empty if there is none."""
+    lines = [line.strip() for line in said.splitlines()]
+    telling = [line for line in lines if line and not line.startswith(_NOT_TELLING)]
+    worst = [line for line in telling if "error" in line.lower() or "FATAL" in line or "damaged" in line]
+    return (worst or telling or [""])[-1]

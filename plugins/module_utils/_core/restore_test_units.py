@@ -25,6 +25,7 @@ _HEADER: t.Final = "# Managed by bulwark.database (restore_test_job): the next r
 _GRACE_SECONDS: t.Final = 300
 _SIZE = re.compile(r"[1-9][0-9]{0,8}[KMG%]?")
 _HOOK = re.compile(r"[A-Za-z0-9:_.\\%-]+(?:@[A-Za-z0-9:_.\\%-]*)?\.(?:service|target)")
+_PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9._@+-]+)+")
 # In a unit % begins a specifier and $ a variable; both are doubled. The rest of a word is quoted.
 _PLAIN_WORD = re.compile(r"[^\x00-\x1f\x7f]+")
 
@@ -66,6 +67,7 @@ class Deployment:
     """:param calendar: when it runs, as OnCalendar= of systemd takes it.
     :param scratch_size: size of a scratch folder in memory, as tmpfs takes it; empty for one on disk.
     :param pull_command: what brings the source up to date before each test; empty for nothing.
+    :param key_files: where keys of encrypted tables lie on this host, by the path where the server looks for them.
     """
 
     test: RestoreTest
@@ -74,6 +76,7 @@ class Deployment:
     scratch_size: str = ""
     pull_command: tuple[str, ...] = ()
     on_failure: tuple[str, ...] = ()
+    key_files: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.calendar or not _PLAIN_WORD.fullmatch(self.calendar):
@@ -91,6 +94,11 @@ class Deployment:
             raise InvalidDeclaration(
                 f"pull_command begins with {self.pull_command[0]!r}", "Give the program's whole path"
             )
+        for path in (path for pair in self.key_files for path in pair):
+            if not _PLAIN_PATH.fullmatch(path):
+                raise InvalidDeclaration(
+                    f"key_files: {path!r} is no plain absolute path", "Letters, digits and . _ @ + - only"
+                )
         if not all(_PLAIN_WORD.fullmatch(word) for word in self.pull_command):
             raise InvalidDeclaration("pull_command has an empty word or a line feed in it")
 
@@ -172,6 +180,8 @@ def _service(deployment: Deployment) -> str:
         scratch,
         ("ReadWritePaths", test.state),
         ("ReadOnlyPaths", test.source),
+        # Seen by this service alone, so that tests of several servers can have keys at one path.
+        *(("BindReadOnlyPaths", f"{here}:{there}") for there, here in deployment.key_files),
     ]
     unit = [("Description", f"Restore test {test.name} ({test.engine})"), *order, *_hooks(deployment)]
     return f"{_HEADER}{_section('Unit', unit)}\n{_section('Service', service)}"

@@ -21,7 +21,7 @@ import typing as t
 
 from .._core.backup_manifest import MANIFEST, Contents, Manifest, Sidecar, parse_manifest, parse_sidecar, render_sidecar
 from .._core.backup_moments import is_id
-from .._core.backup_segments import is_archived_name
+from .._core.backup_segments import is_stored_name
 from .._core.errors import ApplyFailed, BulwarkError, ObservationFailed, RefusedForSafety
 
 PARTIAL: t.Final = ".partial"
@@ -243,7 +243,7 @@ class Store:
         """Sealed segments that nothing describes. They are no use as they are, and no reason to throw them away."""
         names = set(_names(self.log))
         stems = (name[: -len(SEALED)] for name in sorted(names) if name.endswith(SEALED))
-        return [stem for stem in stems if is_archived_name(stem) and f"{stem}.json" not in names]
+        return [stem for stem in stems if is_stored_name(stem) and f"{stem}.json" not in names]
 
     def look(self, *, contents: bool = False) -> Contents:
         """Everything there is, judged by names, sizes and checksums of the descriptions.
@@ -285,10 +285,10 @@ class Store:
         there = {name[: -len(".json")] for name in names if name.endswith(".json")}
         for name in names:
             stem = re.sub(r"\.json$|\.zst\.age$", "", name)
-            if not is_archived_name(stem) and not name.endswith(PARTIAL):
+            if not is_stored_name(stem) and not name.endswith(PARTIAL):
                 damaged.append(f"{os.path.join(self.log, name)} is no segment of ours")
         damaged += [f"{self.segment_path(name)} has no description beside it" for name in self.orphans()]
-        return sorted(name for name in there if is_archived_name(name))
+        return sorted(name for name in there if is_stored_name(name))
 
     def _segment(self, name: str, damaged: list[str], *, contents: bool) -> Sidecar | None:
         path = self.segment_path(name)

@@ -18,7 +18,7 @@ from .._core.errors import MissingRequirement
 
 # The C locale, so that what is parsed reads the same everywhere.
 _ENVIRONMENT: t.Final = {"LC_ALL": "C", "LANGUAGE": "C", "DEBIAN_FRONTEND": "noninteractive", "SYSTEMD_COLORS": "0"}
-_SYSTEM_PATH: t.Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SYSTEM_PATH: t.Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ def run_command(arguments: t.Sequence[str], *, timeout: float = 60, text: str | 
             capture_output=True,
             timeout=timeout,
             check=False,
-            env={**os.environ, "PATH": _SYSTEM_PATH, **_ENVIRONMENT},
+            env={**os.environ, "PATH": SYSTEM_PATH, **_ENVIRONMENT},
         )
     except FileNotFoundError:
         raise MissingRequirement(f"the program {arguments[0]} is not there", "Install the package it is in") from None
@@ -62,7 +62,7 @@ def run_command(arguments: t.Sequence[str], *, timeout: float = 60, text: str | 
 
 
 def is_there(program: str) -> bool:
-    return shutil.which(program, path=_SYSTEM_PATH) is not None
+    return shutil.which(program, path=SYSTEM_PATH) is not None
 
 
 def _decoded(data: bytes) -> str:

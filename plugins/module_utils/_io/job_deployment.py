@@ -36,7 +36,7 @@ from .._core.backup_deployment import (
     passages_of,
 )
 from .._core.backup_job_file import POSTGRESQL
-from .._core.backup_units import ACCOUNT, PYTHON, UNIT_FOLDER, Schedule
+from .._core.backup_units import ACCOUNT, ENDINGS, PYTHON, UNIT_FOLDER, Schedule
 from .._core.errors import ApplyFailed, ObservationFailed
 from .._core.plan import Change, Plan
 from .._core.sandbox import is_read_only, parse_mounts
@@ -47,7 +47,7 @@ from .processes import read_process_file
 from .units import disable_units, enable_unit, reload_manager, restart_unit, unit_properties
 
 _START_SECONDS: t.Final = 60
-_SUFFIXES: t.Final = ("", "-collect", "-heartbeat")
+_SUFFIXES: t.Final = ("", *ENDINGS)
 _KINDS: t.Final = ((stat.S_ISREG, FILE), (stat.S_ISDIR, FOLDER), (stat.S_ISLNK, "symbolic link"))
 
 

@@ -121,6 +121,18 @@ def observe_plugins(session: Session) -> tuple[dict[str, str], frozenset[str]]:
     return {row[0]: row[2] for row in rows}, frozenset(row[1][: -len(".so")] for row in rows if row[1])
 
 
+def observe_variables_with_plugins(
+    session: Session,
+) -> tuple[dict[str, Variable], dict[str, str], frozenset[str]]:
+    """Both as of one moment: INSTALL SONAME reaches all nodes of a cluster, and may come between the two questions."""
+    before = observe_plugins(session)
+    while True:
+        variables, after = observe_changeable_variables(session), observe_plugins(session)
+        if before == after:
+            return variables, *after
+        before = after
+
+
 def plugin_libraries(directory: str) -> frozenset[str]:
     try:
         return frozenset(name[: -len(".so")] for name in os.listdir(directory) if name.endswith(".so"))

@@ -24,11 +24,19 @@ from .units import unit_properties
 
 def observe_files(name: str) -> dict[str, Item]:
     paths = [PROGRAM, test_file(name), *(f"{UNIT_FOLDER}/{unit}" for unit in unit_names(name))]
-    return {path: item for path in paths if (item := _observe(path, Accounts()))}
+    return {path: item for path in paths if (item := observe_file(path, Accounts()))}
 
 
 def observe_timers(name: str) -> dict[str, ObservedTimer]:
-    timer, service = unit_names(name)[-1], unit_names(name)[-2]
+    return observe_timer(unit_names(name)[-1].rpartition(".")[0])
+
+
+def observe_timer(unit: str) -> dict[str, ObservedTimer]:
+    """By its name; nothing where systemd does not know it.
+
+    :param unit: name of timer and service without what follows the dot.
+    """
+    timer, service = f"{unit}.timer", f"{unit}.service"
     found = unit_properties(timer, "LoadState", "UnitFileState", "ActiveState", "NeedDaemonReload")
     if found["LoadState"] not in ("loaded", "error", "bad-setting"):
         return {}
@@ -46,7 +54,7 @@ def missing_folders(paths: t.Iterable[str]) -> list[str]:
     return [path for path in paths if not os.path.isdir(path)]
 
 
-def _observe(path: str, accounts: Accounts) -> Item | None:
+def observe_file(path: str, accounts: Accounts) -> Item | None:
     try:
         status = os.lstat(path)
     except FileNotFoundError:

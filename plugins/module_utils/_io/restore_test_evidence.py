@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import typing as t
 
@@ -18,6 +19,7 @@ from .._core.restore_test_record import NAMESPACE, sha256_of
 from .backup_store import open_folder, read_text, write_text
 
 _SIGNING_SECONDS: t.Final = 60
+_FINGERPRINT: t.Final = re.compile(r"SHA256:[A-Za-z0-9+/=]+")
 
 
 def write_evidence(folder: str, identifier: str, text: str, *, key: str) -> str:
@@ -33,32 +35,63 @@ def write_evidence(folder: str, identifier: str, text: str, *, key: str) -> str:
     return path
 
 
-def latest_record(folder: str) -> tuple[dict[str, t.Any], str]:
-    """The newest record and its SHA-256; empty without one."""
+def latest_record_file(folder: str) -> str:
+    """Path of the newest record; empty without one."""
     try:
         names = [name for name in os.listdir(folder) if name.endswith(".json")]
     except FileNotFoundError:
+        return ""
+    paths = [os.path.join(folder, name) for name in names]
+    return max(paths, key=lambda path: (os.stat(path).st_mtime_ns, path), default="")
+
+
+def latest_record(folder: str) -> tuple[dict[str, t.Any], str]:
+    """The newest record and its SHA-256; empty without one."""
+    path = latest_record_file(folder)
+    if not path:
         return {}, ""
-    if not names:
-        return {}, ""
-    newest = max(names, key=lambda name: (os.stat(os.path.join(folder, name)).st_mtime_ns, name))
-    text = read_text(os.path.join(folder, newest))
+    text = read_text(path)
     try:
         return dict(json.loads(text)), sha256_of(text)
     except ValueError:
         return {}, sha256_of(text)
 
 
-def _sign(text: str, key: str) -> str:
-    command = ["ssh-keygen", "-q", "-Y", "sign", "-f", key, "-n", NAMESPACE]
+def signer_of(record: str, allowed_signers: str) -> tuple[str, str]:
+    """Who of the allowed signers signed a record, and the fingerprint of the key; empty if nobody there did.
+
+    Raises ApplyFailed where OpenSSH can't be asked.
+    """
     try:
-        done = subprocess.run(
-            command, input=text.encode(), capture_output=True, timeout=_SIGNING_SECONDS, check=False,
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError) as error:
-        raise ApplyFailed(f"the evidence can't be signed: {error}", "Install openssh-client") from None
+        with open(record, "rb") as stream:
+            text = stream.read()
+        with open(allowed_signers, encoding="utf-8") as stream:
+            names = [line.split()[0] for line in stream if line.strip() and not line.startswith("#")]
+    except FileNotFoundError:
+        return "", ""
+    for name in dict.fromkeys(names):
+        words = ["-Y", "verify", "-f", allowed_signers, "-I", name, "-n", NAMESPACE, "-s", f"{record}.sig"]
+        done = _openssh(words, text)
+        found = _FINGERPRINT.search(done.stdout.decode("utf-8", "replace"))
+        if done.returncode == 0 and found:
+            return name, found.group(0)
+    return "", ""
+
+
+def _sign(text: str, key: str) -> str:
+    done = _openssh(["-q", "-Y", "sign", "-f", key, "-n", NAMESPACE], text.encode())
     if done.returncode or b"SSH SIGNATURE" not in done.stdout:
         said = " ".join(done.stderr.decode("utf-8", "replace").split())
         raise ApplyFailed(f"the evidence can't be signed with {key}: {said}", "Run the role restore_test again")
     return done.stdout.decode("ascii")
+
+
+def _openssh(words: t.Sequence[str], text: bytes) -> subprocess.CompletedProcess[bytes]:
+    command = ["ssh-keygen", *words]
+    try:
+        return subprocess.run(
+            command, input=text, capture_output=True, timeout=_SIGNING_SECONDS, check=False,
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ApplyFailed(f"ssh-keygen can't sign or verify evidence: {error}", "Install openssh-client") from None

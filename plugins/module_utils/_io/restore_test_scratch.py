@@ -17,6 +17,7 @@ import time
 import typing as t
 
 from .._core.errors import ApplyFailed, MissingRequirement
+from .._core.restore_script import telling_line
 
 PREFIX: t.Final = "restored-"
 _LOG: t.Final = "restore.output"
@@ -28,9 +29,10 @@ _ENDING_SECONDS: t.Final = 30
 class Scratch:
     """``path`` is open to its owner alone."""
 
-    def __init__(self, root: str, identifier: str, *, deadline: float) -> None:
-        """:param deadline: of ``time.monotonic()``; what runs then is ended."""
-        self.path = os.path.join(root, f"{PREFIX}{identifier}")
+    def __init__(self, root: str, test: str, identifier: str, *, deadline: float) -> None:
+        """:param test: name of the restore test; several may share a root, and run at the same time.
+        :param deadline: of ``time.monotonic()``; what runs then is ended."""
+        self.path = os.path.join(root, f"{_prefix(test)}{identifier}")
         self.data = os.path.join(self.path, "data")
         self._deadline = deadline
         try:
@@ -102,9 +104,15 @@ class Scratch:
             raise
 
 
-def remove_leftovers(root: str) -> list[str]:
-    """What runs that were killed left behind. Only under the lock."""
-    names = sorted(name for name in os.listdir(root) if name.startswith(PREFIX)) if os.path.isdir(root) else []
+def _prefix(test: str) -> str:
+    """No name of a test has a dot in it, so that none begins like another."""
+    return f"{PREFIX}{test}."
+
+
+def remove_leftovers(root: str, test: str) -> list[str]:
+    """What runs of this test that were killed left behind. Only under the test's lock."""
+    found = os.listdir(root) if os.path.isdir(root) else []
+    names = sorted(name for name in found if name.startswith(_prefix(test)))
     for name in names:
         remove_scratch(os.path.join(root, name))
     return names
@@ -146,14 +154,12 @@ def _processes_in(path: str) -> t.Iterator[int]:
 
 
 def _last_words(folder: str, log: str) -> str:
-    """The last line of the script's output, or of the server's own log where that says more."""
+    """Of the script's output, or of the server's own log where that says more."""
     for path in (log, os.path.join(folder, "data", "restore.log"), os.path.join(folder, "data.log")):
         with contextlib.suppress(OSError), open(path, "rb") as stream:
             stream.seek(0, os.SEEK_END)
             stream.seek(max(stream.tell() - _KEPT_BYTES, 0))
-            lines = [line.strip() for line in stream.read().decode("utf-8", "replace").splitlines()]
-            telling = [line for line in lines if line and not line.startswith("set: ")]
+            telling = telling_line(stream.read().decode("utf-8", "replace"))
             if telling:
-                worst = [line for line in telling if "error" in line.lower() or "FATAL" in line or "damaged" in line]
-                return (worst or telling)[-1]
+                return telling
     return "it said nothing"

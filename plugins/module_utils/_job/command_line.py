@@ -22,9 +22,12 @@ from .._core.backup_status import describe
 from .._core.errors import BulwarkError, ObservationFailed
 from .._io.backup_log import archive, collect, waiting
 from .._io.backup_store import Store, is_locked, locked, read_text
+from .binary_log import collect_binary_logs, stream
+from .cluster_turn import make_full_in_turn
 from .console import complain, say
-from .full_backup import Done, make_full, prune
-from .state import describe_run, read_history, remember
+from .delivery import deliver, read_copies
+from .full_backup import Done, prune
+from .state import describe_run, lock_of, read_history, remember, under_way
 from .verification import verify
 
 _PROGRAM: t.Final = "bulwark-backup"
@@ -43,6 +46,8 @@ def run(arguments: t.Sequence[str]) -> int:
         job = _read_job(options.job)
         if options.command == "archive":
             say(archive(job, options.path, options.name))
+        elif options.command == "stream":
+            stream(job, say)
         elif options.command == "status":
             say(json.dumps(_status(job), indent=1, sort_keys=True))
         else:
@@ -62,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     texts = {
         "full": "make a full backup, read it back, then prune",
         "archive": "seal one segment of the log (archive_command)",
-        "collect": "carry sealed segments into the store",
+        "collect": "carry sealed segments, or MariaDB's binary logs, into the store",
+        "stream": "follow MariaDB's binary logs",
+        "deliver": "copy what is new to the host that keeps copies",
         "verify": "compare what there is with what was written",
         "status": "what there is, as JSON",
         "prune": "remove what the window does not need",
@@ -95,30 +102,35 @@ def _recorded(job: BackupJob, options: argparse.Namespace) -> None:
         with contextlib.suppress(BulwarkError):  # the disk may be full; the error itself is what counts
             remember(job, describe_run(options.command, started, error=text))
         raise
-    remember(job, describe_run(options.command, started, identifier=done.id, size=done.bytes))
+    remember(job, describe_run(options.command, started, identifier=done.id, size=done.bytes, aside=done.aside))
 
 
 def _act(job: BackupJob, options: argparse.Namespace) -> Done:
-    lock = os.path.join(job.state, "lock")
+    lock = lock_of(job)
     if options.command == "full":
-        with locked(lock, what=f"a full backup of {job.name}"):
-            return make_full(job, say)
+        with locked(lock, what=f"a full backup of {job.name}"), under_way(job):
+            return make_full_in_turn(job, say)
     if options.command == "prune":
         with locked(lock, what=f"a full backup of {job.name}"):
             return prune(job, say, verified=_verified(job))
     if options.command == "collect":
         with locked(os.path.join(job.state, "collect.lock"), what=f"collecting for {job.name}"):
             Store(job.store).make(with_log=True)
+            if job.stream:
+                return collect_binary_logs(job, say)
             count, size = collect(job)
             if count:
                 say(f"{count} segments carried into the store, {size} bytes")
             return Done(bytes=size)
+    if options.command == "deliver":
+        with locked(os.path.join(job.state, "deliver.lock"), what=f"copying {job.name}"):
+            return deliver(job, say)
     return verify(job, say, deep=options.deep)
 
 
 def _verified(job: BackupJob) -> str:
     """The latest full backup that was read back, if nothing went wrong with a full backup since."""
-    runs = [past for past in read_history(job) if past.command == "full"]
+    runs = [past for past in read_history(job) if past.command == "full" and not past.stood_aside]
     return runs[-1].id if runs and runs[-1].succeeded else ""
 
 
@@ -131,7 +143,8 @@ def _status(job: BackupJob) -> dict[str, t.Any]:
         contents=contents,
         waiting=len(waiting(job)),
         history=read_history(job),
-        running=is_locked(os.path.join(job.state, "lock")),
+        running=is_locked(lock_of(job)),
+        copies=read_copies(job),
     )
 
 

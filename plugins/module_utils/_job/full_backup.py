@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -30,21 +31,29 @@ from .._io.backup_seal import sealing_stages
 from .._io.backup_store import Store, create_file, free_percent, sync_file, write_text
 
 Say = t.Callable[[str], None]
+# In the job's state while somebody asks for a full backup at once: see the service that ends in -renew.
+FULL_WANTED: t.Final = "full-wanted"
 
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """What a command did, for the history."""
+    """What a command did, for the history.
+
+    :param aside: nothing, because another node of the cluster did it.
+    """
 
     id: str = ""
     bytes: int = 0
+    aside: bool = False
 
 
 def make_full(job: BackupJob, say: Say) -> Done:
     """Only under the lock. Raises BulwarkError; then no set has come into being, and none has gone."""
     started = time.time()
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(job.state, FULL_WANTED))
     store = Store(job.store)
-    store.make(with_log=bool(job.incoming))
+    store.make(with_log=bool(job.incoming or job.stream))
     earlier = [manifest.bytes for manifest in store.look().manifests]
     _check_room(job, earlier)
     partial = store.begin_full(render_id(started))

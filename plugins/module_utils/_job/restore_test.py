@@ -70,7 +70,7 @@ def run_tests(test: RestoreTest, say: Say, chance: Chance) -> None:
 
 def clear(test: RestoreTest, say: Say) -> None:
     """Only under the lock. A run that was killed gets its record, and what it left goes."""
-    for name in remove_leftovers(test.scratch):
+    for name in remove_leftovers(test.scratch, test.name):
         say(f"{name} was left by a run that did not come to its end: removed")
     try:
         began = json.loads(read_text(_running(test)))
@@ -136,7 +136,7 @@ def _prove(test: RestoreTest, choice: Choice, findings: Findings, say: Say) -> N
         raise ApplyFailed(f"{test.scratch} has no room for {plain} bytes", "Make room, or name another scratch")
     say(f"restoring {choice.manifest.id} to {choice.moment}")
     identifier = render_id(findings.started)
-    scratch = Scratch(test.scratch, identifier, deadline=time.monotonic() + test.deadline_seconds)
+    scratch = Scratch(test.scratch, test.name, identifier, deadline=time.monotonic() + test.deadline_seconds)
     try:
         began = time.monotonic()
         scratch.run_script(render_script(text, _values(test, scratch, choice)))
@@ -167,7 +167,7 @@ def _values(test: RestoreTest, scratch: Scratch, choice: Choice) -> dict[str, st
     if test.engine != POSTGRESQL:
         return {**values, "ACCOUNT": _own_name()}
     own = {"BINARIES": test.binaries} if test.binaries else {}
-    return {**values, **own, "ADMINISTRATOR": test.administrator}
+    return {**values, **own, "ADMINISTRATOR": test.administrator, "VERIFY": "yes"}
 
 
 def _check(test: RestoreTest, scratch: Scratch, server: Restored, findings: Findings) -> None:

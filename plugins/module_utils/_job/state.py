@@ -4,21 +4,60 @@
 
 # This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
 
-"""The history of a job's runs, in a file."""
+"""The history of a job's runs, in a file, and the mark of one that is under way."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+import typing as t
 
 from .._core.backup_job_file import BackupJob
-from .._core.backup_moments import render_moment
-from .._core.backup_status import Run, add_run, parse_history_file, render_history_file
+from .._core.backup_moments import parse_moment, render_moment
+from .._core.backup_status import ASIDE, Run, add_run, parse_history_file, render_history_file
 from .._core.errors import BulwarkError
-from .._io.backup_store import locked, read_text, write_text
+from .._io.backup_store import is_locked, locked, read_text, write_text
 
 
 def read_history(job: BackupJob) -> tuple[Run, ...]:
+    """With a full backup that came to no end, because it was killed or the host went down, as a failure."""
+    cut_off = None if is_locked(lock_of(job)) else _begun(job)
+    return (*_written(job), *([cut_off] if cut_off else []))
+
+
+def lock_of(job: BackupJob) -> str:
+    """Of full backups and pruning."""
+    return os.path.join(job.state, "lock")
+
+
+@contextlib.contextmanager
+def under_way(job: BackupJob) -> t.Iterator[None]:
+    """A full backup, from its beginning to whatever end it comes to by itself. Only under the lock."""
+    cut_off = _begun(job)
+    with contextlib.suppress(BulwarkError):  # where it can't be written, the backup is worth more than the mark
+        if cut_off:
+            remember(job, cut_off)
+        write_text(_mark(job), render_moment(time.time()) + "\n")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(_mark(job))
+
+
+def _begun(job: BackupJob) -> Run | None:
+    """The full backup that has left its mark, as the failure that it is if nobody is at it."""
+    try:
+        started = read_text(_mark(job)).strip()
+        parse_moment(started)
+    except (OSError, ValueError, BulwarkError):
+        return None
+    error = "ended from outside: it was killed, or the host went down. Start it again"
+    return Run("full", started, started, 0.0, "failure", error)
+
+
+def _written(job: BackupJob) -> tuple[Run, ...]:
     try:
         return parse_history_file(read_text(_path(job)))
     except (OSError, BulwarkError):
@@ -27,24 +66,30 @@ def read_history(job: BackupJob) -> tuple[Run, ...]:
 
 def remember(job: BackupJob, run: Run) -> None:
     with locked(os.path.join(job.state, "history.lock"), what="another run", seconds=30):
-        before = read_history(job)
+        before = _written(job)
         after = add_run(before, run)
         if after != before:
             write_text(_path(job), render_history_file(after))
 
 
-def describe_run(command: str, started: float, *, error: str = "", identifier: str = "", size: int = 0) -> Run:
+def describe_run(
+    command: str, started: float, *, error: str = "", identifier: str = "", size: int = 0, aside: bool = False
+) -> Run:
     finished = time.time()
     return Run(
         command=command,
         started=render_moment(started),
         finished=render_moment(finished),
         seconds=round(finished - started, 3),
-        outcome="failure" if error else "success",
+        outcome="failure" if error else ASIDE if aside else "success",
         error=error,
         id=identifier,
         bytes=size,
     )
+
+
+def _mark(job: BackupJob) -> str:
+    return os.path.join(job.state, "begun")
 
 
 def _path(job: BackupJob) -> str:

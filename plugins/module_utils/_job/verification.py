@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 from .._core.backup_job_file import BackupJob
@@ -18,6 +19,7 @@ from .._core.backup_window import gaps, read_log, start_segment
 from .._core.errors import BulwarkError, DidNotTakeEffect
 from .._io.backup_log import receipts
 from .._io.backup_store import Store, read_text
+from .binary_log import LAST_SEALED
 from .full_backup import Done, Say
 from .state import read_history
 
@@ -27,7 +29,10 @@ def verify(job: BackupJob, say: Say, *, deep: bool) -> Done:
 
     :param deep: read every byte. Without it names, sizes and descriptions are compared.
     """
-    contents = Store(job.store).look(contents=deep)
+    contents = _look(job, deep=deep)
+    if not contents.manifests and not contents.damaged and _stood_aside(job):
+        say("another node of the cluster has the backups")
+        return Done()
     wrong = [*contents.damaged, *_descriptions(job, contents), *_missing(job, contents), *_gaps(contents)]
     for line in wrong:
         say(line)
@@ -39,6 +44,18 @@ def verify(job: BackupJob, say: Say, *, deep: bool) -> Done:
     read = "every byte read" if deep else "names, sizes and descriptions compared"
     say(f"{len(contents.manifests)} full backups and {len(contents.sidecars)} segments are sound: {read}")
     return Done()
+
+
+def _look(job: BackupJob, *, deep: bool) -> Contents:
+    """Reading every byte takes hours, in which sets are made and pruned: what is there is what there is after that."""
+    damaged = Store(job.store).look(contents=True).damaged if deep else ()
+    contents = Store(job.store).look()
+    return dataclasses.replace(contents, damaged=tuple(dict.fromkeys((*damaged, *contents.damaged))))
+
+
+def _stood_aside(job: BackupJob) -> bool:
+    fulls = [run for run in read_history(job) if run.command == "full"]
+    return bool(fulls) and all(run.stood_aside for run in fulls)
 
 
 def _descriptions(job: BackupJob, contents: Contents) -> list[str]:
@@ -83,12 +100,23 @@ def _missing(job: BackupJob, contents: Contents) -> list[str]:
 
 
 def _needed(job: BackupJob, contents: Contents) -> list[str]:
-    if not contents.manifests or not job.incoming:
+    if not contents.manifests:
+        return []
+    if job.stream:
+        return _last_sealed(job)
+    if not job.incoming:
         return []
     size = read_log(contents.sidecars).segment_bytes
     first = min(start_segment(manifest, size).number for manifest in contents.manifests)
     found = [(name, parse_segment(name, size)) for name in receipts(job)]
     return [name for name, segment in found if segment is None or segment.number >= first]
+
+
+def _last_sealed(job: BackupJob) -> list[str]:
+    try:
+        return read_text(os.path.join(job.stream, LAST_SEALED)).split()
+    except (OSError, BulwarkError):
+        return []
 
 
 def _gaps(contents: Contents) -> list[str]:

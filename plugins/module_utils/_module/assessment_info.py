@@ -79,7 +79,7 @@ def assess_controls(
         certificate_days=options["certificate_days"],
     )
     chosen = [control for control in known if situation.level == STRICT or control.level == ESSENTIAL]
-    seen = _look(connection, chosen, situation, options=options)
+    seen = _look(connection, chosen, situation, options={**options, "now": now.timestamp()})
     here = {control.id for control in known}
     expired = [one.control for one in waivers.values() if one.control in here and one.is_expired(situation.today)]
     return report(

@@ -12,14 +12,16 @@ import dataclasses
 import typing as t
 
 from .._controls.package_policy import DENIED, PROTECTED_PACKAGES, PROTECTED_UNITS
-from .._core.observations import Observations
+from .._core.observations import Observations, RestoreProof, Unobservable
 from .._core.packages import Finding as PackageFinding
 from .._core.packages import Host, Policy, judge
+from .._core.restore_proofs import restore_proofs
 from .._io.assessment_attempt import attempt
 from .._io.assessment_host import observe_log_sink, observe_packet_filter, observe_service
 from .._io.assessment_software import observe_software, observe_untrusted_sources
 from .._io.packages import observe_packages
 from .._io.units import observe_enabled_units
+from .assessment_backup import observe_backups
 
 
 class Place(t.Protocol):
@@ -59,7 +61,16 @@ def observe_host(
         "software": attempt(lambda: observe_software(process, packages)),
         "surplus": attempt(lambda: _surplus(options)),
         "untrusted_sources": attempt(observe_untrusted_sources),
+        "backups": attempt(lambda: observe_backups(now=options["now"])),
+        "restore_proofs": _restore_proofs(options),
     }
+
+
+def _restore_proofs(options: t.Mapping[str, t.Any]) -> tuple[RestoreProof, ...] | Unobservable:
+    tests = options.get("restore_tests")
+    if tests is None:
+        return Unobservable("nothing was told of restore tests: no host of the inventory makes them")
+    return restore_proofs(tests, now=options["now"])
 
 
 def _surplus(options: t.Mapping[str, t.Any]) -> tuple[PackageFinding, ...]:

@@ -35,7 +35,8 @@ def gather(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "backup": _status(job),
         "store": job.store,
         "running": service["ActiveState"] in _BUSY,
-        "failed": service["ActiveState"] == "failed",
+        # Not "failed": Ansible takes that for a failure of the task.
+        "service_failed": service["ActiveState"] == "failed",
         "timer_enabled": timer["UnitFileState"] == "enabled" and timer["ActiveState"] == "active",
         "next_run": timer["NextElapseUSecRealtime"],
     }

@@ -21,12 +21,15 @@ from .._core.backup_deployment import (
     Server,
     check_name,
     job_file,
+    offsite_folder,
     plan_absent,
     plan_present,
 )
+from .._core.backup_election import Cluster
 from .._core.backup_job_file import MARIADB, POSTGRESQL
 from .._core.backup_units import PROGRAM, PYTHON, Schedule
 from .._core.errors import InvalidDeclaration
+from .._core.offsite import Offsite
 from .._core.plan import Change, Plan
 from .._io.backup_program import build_program
 from .._io.job_deployment import apply_plan, observe_job, observe_leftovers
@@ -52,7 +55,18 @@ def job_options() -> dict[str, dict[str, t.Any]]:
         "unit": {"type": "str", "default": ""},
         "heartbeat_database": {"type": "str", "default": ""},
     }
+    names = {"type": "list", "elements": "str"}
+    cluster = {
+        "nodes": {**names, "required": True},
+        "writers": {**names, "default": []},
+        "wait_seconds": {"type": "int", "default": 30},
+    }
     keys = {"type": "list", "elements": "str", "default": [], "no_log": False}
+    offsite = {
+        "host": {"type": "str", "required": True},
+        "port": {"type": "int", "default": 22},
+        "user": {"type": "str", "default": "bulwark-copies"},
+    }
     return {
         "name": {"type": "str", "default": "main"},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -62,6 +76,9 @@ def job_options() -> dict[str, dict[str, t.Any]]:
         "state_path": {"type": "str"},
         "incoming_path": {"type": "str"},
         "recipients": keys,
+        "cluster": {"type": "dict", "options": cluster},
+        "point_in_time": {"type": "bool", "default": True},
+        "offsite": {"type": "dict", "options": offsite},
         "escrow_recipients": keys,
         "keep_days": {"type": "int", "default": 7},
         "compression_level": {"type": "int", "default": 1},
@@ -71,6 +88,7 @@ def job_options() -> dict[str, dict[str, t.Any]]:
         "full_at": {"type": "str", "default": "00:00"},
         "time_zone": {"type": "str", "default": "UTC"},
         "randomized_delay": {"type": "int", "default": 0},
+        "verify_weekly": {"type": "bool", "default": True},
         "on_failure_units": {"type": "list", "elements": "str", "default": []},
     }
 
@@ -150,18 +168,43 @@ def _job(options: t.Mapping[str, t.Any]) -> Job:
     incoming = options["incoming_path"] or (f"/var/lib/bulwark/incoming/{name}" if has_log else "")
     if incoming and not has_log:
         raise InvalidDeclaration(f"incoming_path is of no use with the engine {engine}", "Leave it out")
+    state = options["state_path"] or f"/var/lib/bulwark/backup/{name}"
     return Job(
         name=name,
         server=_server(engine, options["server"] or {}),
         store=options["store"] or f"/var/backups/bulwark/{name}",
-        state=options["state_path"] or f"/var/lib/bulwark/backup/{name}",
+        state=state,
         incoming=incoming,
         recipients=check_recipients(options["recipients"], options["escrow_recipients"]),
         limits=Limits(**{limit: options[limit] for limit in _LIMITS}),
         schedule=Schedule(
-            options["full_at"], options["time_zone"], options["randomized_delay"], tuple(options["on_failure_units"])
+            options["full_at"],
+            options["time_zone"],
+            options["randomized_delay"],
+            tuple(options["on_failure_units"]),
+            options["verify_weekly"],
         ),
+        cluster=_cluster(engine, options),
+        stream=f"{state}/stream" if engine == MARIADB and options["point_in_time"] else "",
+        offsite=_offsite(name, options["offsite"]),
     )
+
+
+def _offsite(name: str, declared: t.Mapping[str, t.Any] | None) -> Offsite | None:
+    if not declared:
+        return None
+    folder = offsite_folder(name)
+    return Offsite(declared["host"], declared["port"], declared["user"], f"{folder}/key", f"{folder}/known_hosts")
+
+
+def _cluster(engine: str, options: t.Mapping[str, t.Any]) -> Cluster | None:
+    declared = options["cluster"]
+    if not declared:
+        return None
+    if engine != MARIADB:
+        raise InvalidDeclaration(f"cluster is of no use with the engine {engine}", "Leave it out")
+    nodes, writers = tuple(declared["nodes"]), tuple(declared["writers"])
+    return Cluster(nodes, writers, declared["wait_seconds"], late_seconds=options["randomized_delay"])
 
 
 def _server(engine: str, options: t.Mapping[str, t.Any]) -> Server:

@@ -96,8 +96,7 @@ class MariaDBSettings:
         return f"{directories[-1].rstrip('/')}/{DEFAULT_NAME}"
 
     def observe(self) -> ServerOptions:
-        variables = edge.observe_changeable_variables(self._session)
-        plugins, libraries = edge.observe_plugins(self._session)
+        variables, plugins, libraries = edge.observe_variables_with_plugins(self._session)
         if libraries != self._libraries:  # what the binary knows depends on them
             self._find_process(variables, plugins, libraries)
         before, later = self._options(_text(self.option_file))

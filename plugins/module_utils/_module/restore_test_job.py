@@ -59,6 +59,7 @@ def test_options() -> dict[str, dict[str, t.Any]]:
         "rpo_seconds": {"type": "int", "default": 90000},
         "deadline_seconds": {"type": "int", "default": 43200},
         "pull_command": {"type": "list", "elements": "str", "default": []},
+        "key_files": {"type": "dict", "default": {}, "no_log": False},
         "calendar": {"type": "str", "default": "*-*-* 03:00:00 UTC"},
         "randomized_delay": {"type": "int", "default": 0},
         "on_failure_units": {"type": "list", "elements": "str", "default": []},
@@ -151,6 +152,7 @@ def subject(options: t.Mapping[str, t.Any]) -> PresentTest | AbsentTest:
             options["scratch_size"],
             tuple(options["pull_command"]),
             tuple(options["on_failure_units"]),
+            tuple(sorted((str(there), str(here)) for there, here in options["key_files"].items())),
         )
     )
 

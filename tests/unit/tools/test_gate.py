@@ -43,6 +43,17 @@ def test_results_are_judged_by_what_they_say_and_by_the_exit_status(
     assert gate.judge(gate.Step("unit", ("true",), "unit.xml"), status) == expected
 
 
+def test_the_end_names_what_failed(results: Path) -> None:
+    case = (
+        '<testcase classname="tests.test_sample" name="test_one"><failure message="assert 1 == 2&#10;more"/></testcase>'
+    )
+    command = f'echo "$0" > {results}/unit.xml; exit 1'
+    written = f"<testsuite><testcase name='fine'/>{case}</testsuite>"
+    failures: list[str] = []
+    gate.run_stage(gate.Stage("sample", 1, (gate.Step("unit", ("sh", "-c", command, written), "unit.xml"),)), failures)
+    assert failures == ["sample: unit: 1 passed, 1 failed", "  tests.test_sample::test_one: assert 1 == 2"]
+
+
 def test_a_stage_goes_on_after_a_failure_and_ends_what_runs_too_long(results: Path) -> None:
     steps = (
         gate.Step("fails", ("false",)),
@@ -69,10 +80,11 @@ def test_the_last_line_says_only_the_counts(count: gate.Count, text: str) -> Non
 
 def test_an_inventory_of_the_users_own_is_taken_instead_of_the_lab() -> None:
     given = {"INVENTORY": "mine.yml", "LIMIT": "db1", "CHECK": "1", "EXTRA": "-v --diff"}
-    words = playbook.command("harden.yml", given)
+    words = playbook.command("harden", given)
     assert words[1:3] == ["-i", "mine.yml"]
-    assert words[4:] == ["--limit", "db1", "--check", "--diff", "-v", "--diff"]
-    assert "--check" not in playbook.command("harden.yml", {"CHECK": "0"})
+    assert [Path(word).name for word in words[3:5]] == ["harden.yml", "prove_backups.yml"]
+    assert words[5:] == ["--limit", "db1", "--check", "--diff", "-v", "--diff"]
+    assert "--check" not in playbook.command("harden", {"CHECK": "0"})
 
 
 def test_a_stage_that_ran_alone_gets_a_new_line_and_the_others_keep_theirs() -> None:
@@ -82,3 +94,25 @@ def test_a_stage_that_ran_alone_gets_a_new_line_and_the_others_keep_theirs() -> 
         page = gate.merged_page(page, stage, f"| {stage} | {text} |", order=order)
     assert page.splitlines()[-2:] == ["| lint | first |", "| browser | new |"]
     assert page.startswith(gate.PAGE_HEAD)
+
+
+def test_a_single_step_is_chosen_by_its_title_and_keeps_its_place_on_the_page() -> None:
+    known = gate.stages(full=True)
+    (chosen,) = gate.choose(["molecule: galera_hardening on debian13"], known)
+    assert [step.title for step in chosen.steps] == ["molecule galera_hardening on debian13"]
+    assert (chosen.images, chosen.limit > 0) == (True, True)
+    order = gate.page_order(known)
+    assert len(order) == len(set(order))
+    assert order.index("molecule") < order.index(chosen.name) < order.index("lab")
+    page = gate.merged_page("", "lab", "| lab | x |", order=order)
+    page = gate.merged_page(page, chosen.name, f"| {chosen.name} | 1 |", order=order)
+    page = gate.merged_page(page, "molecule", "| molecule | 2 |", order=order)
+    assert [line.split("|")[1].strip() for line in page.splitlines()[-3:]] == ["molecule", chosen.name, "lab"]
+
+
+def test_stages_are_chosen_in_order_and_unknown_ones_are_not() -> None:
+    known = gate.stages(full=False)
+    assert gate.choose([], known) == known
+    assert [stage.name for stage in gate.choose(["unit", "lint"], known)] == ["lint", "unit"]
+    with pytest.raises(KeyError):
+        gate.choose(["molecule: nothing"], known)

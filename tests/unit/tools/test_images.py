@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
+
+import yaml
 
 from images import PLATFORMS, PURPOSES, recipe, tag
 
@@ -24,3 +27,16 @@ def test_a_host_has_the_database_server_of_its_purpose_only() -> None:
         assert "mariadb-server" not in packages["postgresql"]
         assert "mariadb-server" in packages["mariadb"]
         assert "postgresql" not in packages["mariadb"]
+
+
+def test_hosts_of_the_lab_have_what_their_roles_would_install() -> None:
+    """Lists of the roles' own: the lab asks no package mirror."""
+    roles = Path(__file__).parents[3] / "roles"
+    backup = yaml.safe_load((roles / "encrypted_backup/vars/main.yml").read_text(encoding="utf-8"))
+    backup_packages = backup["__encrypted_backup_packages"]
+    restore = yaml.safe_load((roles / "restore_test/vars/main.yml").read_text(encoding="utf-8"))
+    assert set(backup_packages["postgresql"]["Debian"]) <= set(PURPOSES["lab-postgresql"])
+    # The server's package depends on its client.
+    assert set(backup_packages["mariadb"]["Debian"]) - {"mariadb-client"} <= set(PURPOSES["lab-mariadb"])
+    for packages in restore["__restore_test_packages"].values():
+        assert set(packages) <= set(PURPOSES["lab-restore"])

@@ -32,7 +32,7 @@ def test_every_host_of_the_lab_is_in_the_group_of_its_one_engine(inventory: dict
 
 
 def test_every_host_has_a_name_and_an_address_of_its_own() -> None:
-    assert len({host.name for host in lab.LAB_HOSTS}) == len({host.address for host in lab.LAB_HOSTS}) == 4
+    assert len({host.name for host in lab.LAB_HOSTS}) == len({host.address for host in lab.LAB_HOSTS}) == 5
 
 
 def test_only_controls_of_the_catalogue_are_waived_with_an_owner_and_a_day(

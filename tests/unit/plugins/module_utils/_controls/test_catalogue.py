@@ -56,7 +56,7 @@ def test_ids_are_unique_and_in_the_order_of_reports() -> None:
 
 @pytest.mark.parametrize("control", EVERY_CONTROL, ids=EVERY_ID)
 def test_a_control_says_all_that_reports_show(control: Control) -> None:
-    assert re.fullmatch(r"(MDB|PG|OS|NET|PKG)(-[A-Z]+)?-\d{3}", control.id)
+    assert re.fullmatch(r"(BKP|MDB|PG|OS|NET|PKG)(-[A-Z]+)?-\d{3}", control.id)
     assert control.title
     assert not control.title.endswith(".")
     assert control.rationale.endswith(".")

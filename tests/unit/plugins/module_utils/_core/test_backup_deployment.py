@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import typing as t
 
 import pytest
@@ -28,6 +29,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.backup_depl
     plan_absent,
     plan_present,
 )
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_election import Cluster
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_job_file import (
     MARIADB,
     POSTGRESQL,
@@ -105,8 +107,8 @@ def deployed(job: Job = JOB) -> Host:
 def test_the_account_comes_before_what_it_owns_and_the_timers_last() -> None:
     actions = [change.payload[0] for change in plan_present(JOB, EMPTY, PROGRAM)]
     assert actions[0] == MAKE_ACCOUNT
-    assert actions[-3:] == [ENABLE] * 3
-    assert set(actions[1:-3]) == {PUT}
+    assert actions[-4:] == [ENABLE] * 4
+    assert set(actions[1:-4]) == {PUT}
 
 
 def test_the_file_of_the_job_says_what_the_program_needs() -> None:
@@ -289,3 +291,25 @@ def test_a_server_whose_sandbox_is_older_than_the_anteroom_is_told_of() -> None:
 
 def test_no_file_is_written_before_the_program_it_runs() -> None:
     assert next(iter(files_of(JOB, PROGRAM))).data == PROGRAM
+
+
+def test_a_node_of_a_cluster_has_the_others_in_its_file_and_time_to_wait_for_them() -> None:
+    server = Server(MARIADB, "/run/mysqld/mysqld.sock", "/var/lib/mysql", defaults_file="/etc/mysql/mariadb.cnf")
+    alone = dataclasses.replace(JOB, server=server, incoming="")
+    cluster = Cluster(("db2", "db1"), ("db1",), wait_seconds=30, late_seconds=900)
+    node = dataclasses.replace(alone, cluster=cluster)
+    assert parse_job(json.dumps(node.document)).cluster == cluster
+    assert parse_job(json.dumps(alone.document)).cluster is None
+    limits = [_limit(job) for job in (alone, node)]
+    assert limits[1] - limits[0] == 30 + 900
+
+
+def _limit(job: Job) -> int:
+    (line,) = re.findall(r"^TimeoutStartSec=(\d+)", job.units[f"bulwark-backup-{job.name}.service"], re.MULTILINE)
+    return int(line)
+
+
+def test_a_cluster_of_postgresql_is_refused() -> None:
+    text = json.dumps({**JOB.document, "cluster": dataclasses.asdict(Cluster(("a", "b")))})
+    with pytest.raises(InvalidDeclaration, match="no use"):
+        parse_job(text)

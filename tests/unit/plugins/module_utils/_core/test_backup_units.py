@@ -37,13 +37,41 @@ def values(text: str, name: str) -> list[str]:
 
 def test_postgresql_has_a_full_backup_a_collector_and_a_heartbeat_each_with_a_timer() -> None:
     base = "bulwark-backup-main"
-    names = [f"{base}{end}.{kind}" for end in ("", "-collect", "-heartbeat") for kind in ("service", "timer")]
+    names = [
+        f"{base}{end}.{kind}" for end in ("", "-collect", "-heartbeat", "-verify") for kind in ("service", "timer")
+    ]
     assert sorted(render_units(JOB)) == sorted(names)
     assert not [name for name in render_units(dataclasses.replace(JOB, heartbeat=())) if "heartbeat" in name]
 
 
 def test_mariadb_has_a_full_backup_alone() -> None:
-    assert sorted(render_units(OF_MARIADB)) == ["bulwark-backup-main.service", "bulwark-backup-main.timer"]
+    names = [f"bulwark-backup-main{end}.{kind}" for end in ("", "-verify") for kind in ("service", "timer")]
+    assert sorted(render_units(OF_MARIADB)) == sorted(names)
+
+
+def test_every_byte_is_read_each_week_unless_it_is_not_wanted() -> None:
+    units = render_units(dataclasses.replace(JOB, schedule=Schedule(time_zone="Europe/Berlin")))
+    assert values(units["bulwark-backup-main-verify.timer"], "OnCalendar") == ["Sun *-*-* 12:00:00 Europe/Berlin"]
+    assert values(units["bulwark-backup-main-verify.service"], "ExecStart")[0].endswith(
+        " verify --job /etc/bulwark/backup/main.json --deep"
+    )
+    without = render_units(dataclasses.replace(JOB, schedule=Schedule(verify_weekly=False)))
+    assert not [name for name in without if "verify" in name]
+
+
+def test_who_follows_binary_logs_has_a_stream_a_collector_and_a_way_to_a_full_backup_at_once() -> None:
+    base = "bulwark-backup-main"
+    units = render_units(dataclasses.replace(OF_MARIADB, stream="/srv/state/stream"))
+    ends = ("", "-collect", "-renew", "-stream", "-verify")
+    assert sorted(units) == sorted(f"{base}{end}.{kind}" for end in ends for kind in ("service", "timer"))
+    stream = units[f"{base}-stream.service"]
+    assert values(stream, "Restart") == ["always"]
+    assert values(stream, "PartOf") == [f"{base}-stream.timer"]  # whoever stops the timer stops the stream
+    assert values(stream, "ReadWritePaths") == ["/srv/state"]
+    assert values(stream, "CapabilityBoundingSet") == [""]
+    assert values(units[f"{base}-renew.service"], "ConditionPathExists") == ["/srv/state/full-wanted"]
+    assert values(units[f"{base}-renew.service"], "ExecStart") == values(units[f"{base}.service"], "ExecStart")
+    assert values(units[f"{base}.service"], "ConditionPathExists") == []
 
 
 @pytest.mark.parametrize(
@@ -69,7 +97,7 @@ def test_a_random_delay_reaches_the_timer() -> None:
 
 def test_every_service_is_confined_and_tells_of_its_failure() -> None:
     services = {name: text for name, text in render_units(JOB).items() if name.endswith(".service")}
-    assert len(services) == 3
+    assert len(services) == 4
     for text in services.values():
         assert values(text, "User") == values(text, "Group") == ["bulwark-backup"]
         assert values(text, "Type") == ["oneshot"]

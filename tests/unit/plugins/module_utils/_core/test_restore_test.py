@@ -35,6 +35,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.errors impo
 from ansible_collections.bulwark.database.plugins.module_utils._core.restore_script import (
     engine_of,
     render_script,
+    telling_line,
     value_of,
 )
 from ansible_collections.bulwark.database.plugins.module_utils._core.restore_test_checks import (
@@ -351,3 +352,26 @@ def test_a_plan_that_was_carried_out_is_empty_and_what_is_not_wanted_any_more_go
     assert [change.subject for change in plan_present(pulled, b"program", found, stopped)] == [
         "timer bulwark-restore-test-shop.timer"
     ]
+
+
+_NO_KEY = """age: error: no identity matched any of the recipients
+age: report unexpected or unhelpful errors at https://example.org
+tar: This does not look like a tar archive
+tar: Exiting with failure status due to previous errors
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "telling"),
+    [
+        (
+            _NO_KEY,
+            "age: error: no identity matched any of the recipients",
+        ),
+        ("waiting\nFATAL:  could not access the log\nstopped waiting\n", "FATAL:  could not access the log"),
+        ("first\nsecond\n\n", "second"),
+        ("set: not found\n", ""),
+    ],
+)
+def test_the_line_that_tells_why_is_the_cause_and_not_what_came_of_it(said: str, telling: str) -> None:
+    assert telling_line(said) == telling

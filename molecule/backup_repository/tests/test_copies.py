@@ -1,0 +1,171 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Copies by SSH on real hosts: they arrive by themselves, and who holds the sender's key can do nothing but add."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import typing as t
+from collections.abc import Callable, Iterator
+
+import testinfra
+from testinfra.host import Host
+
+SENDER: Host = testinfra.get_host("podman://molecule-copies-pg")
+KEEPER: Host = testinfra.get_host("podman://molecule-copies")
+STORE = "/var/backups/bulwark/main"
+COPIES = "/srv/bulwark/copies/shop"
+KEYS = "/etc/bulwark/backup/main.offsite"
+DELIVER = "bulwark-backup-main-deliver.service"
+PATIENCE_SECONDS = 150
+
+
+def wait_until(is_so: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s: {what}"
+        time.sleep(3)  # systemd starts no unit more than five times in ten seconds
+
+
+def sums(host: Host, folder: str) -> dict[str, str]:
+    """SHA-256 by path, of what counts: neither what just arrives nor what it was before."""
+    found = host.check_output(f"cd {folder} && find full log *.txt -type f ! -name '*.partial' -exec sha256sum {{}} +")
+    return {path: digest for digest, path in (line.split("  ", 1) for line in found.splitlines())}
+
+
+def status() -> dict[str, t.Any]:
+    done = KEEPER.check_output(
+        f"runuser -u bulwark-copies -- python3 -I /usr/local/lib/bulwark/bulwark-copies.pyz status --store {COPIES}"
+    )
+    return t.cast("dict[str, t.Any]", json.loads(done))
+
+
+def same() -> bool:
+    """Whether a run succeeds and all that the sender has is there, to the byte. What it pruned may still be there."""
+    if deliver() != 0:
+        print(SENDER.run(f"journalctl --quiet --output=cat --unit={DELIVER} --lines=4").stdout)
+        return False
+    missing = set(sums(SENDER, STORE).items()) - set(sums(KEEPER, COPIES).items())
+    print(missing)
+    return not missing
+
+
+def deliver() -> int:
+    return int(SENDER.run(f"systemctl start {DELIVER}").rc)
+
+
+def alerts(host: Host) -> list[str]:
+    return host.run("cat /run/molecule-alerts").stdout.split()
+
+
+def ssh(command: str = "", *, options: str = "", source: str = "</dev/null") -> tuple[int, str]:
+    """What somebody gets who took the sender over and has its key."""
+    strict = f"-F /dev/null -o BatchMode=yes -o UserKnownHostsFile={KEYS}/known_hosts -o ConnectTimeout=10"
+    there = f"-i {KEYS}/key bulwark-copies@10.89.77.242"
+    done = SENDER.run(f"timeout 30 runuser -u bulwark-backup -- ssh {strict} {options} {there} {command} {source}")
+    return int(done.rc), str(done.stdout + done.stderr)
+
+
+@contextlib.contextmanager
+def replaced(host: Host, path: str, command: str) -> Iterator[None]:
+    """The file after a command, for a while."""
+    host.check_output(f"cp -a {path} {path}.kept && {command}")
+    try:
+        yield
+    finally:
+        host.check_output(f"cat {path}.kept > {path} && rm {path}.kept")
+
+
+def test_copies_arrive_by_themselves_and_are_the_same_to_the_byte() -> None:
+    SENDER.check_output("runuser -u postgres -- psql -c 'SELECT pg_switch_wal()'")
+    wait_until(lambda: KEEPER.file(f"{COPIES}/full").exists and bool(status()["fulls"]), "a full backup elsewhere")
+    wait_until(same, "the same files")
+    assert status()["damaged"] == []
+    assert any(path.startswith("log/") for path in sums(KEEPER, COPIES))
+
+
+def test_nobody_else_on_that_host_can_look_into_them() -> None:
+    assert KEEPER.check_output(f"find {COPIES} -perm /077 -print") == ""
+    assert KEEPER.run(f"runuser -u nobody -- ls {COPIES}").rc != 0
+    assert KEEPER.file("/var/lib/bulwark-copies/.ssh/authorized_keys").user == "root"
+    assert (
+        KEEPER.run("runuser -u bulwark-copies -- sh -c 'echo >> /var/lib/bulwark-copies/.ssh/authorized_keys'").rc != 0
+    )
+
+
+def test_who_holds_the_key_gets_no_shell_no_file_and_no_way_further() -> None:
+    before = sums(KEEPER, COPIES)
+    for command in ("id", "'rm -rf /srv/bulwark/copies/shop'", f"'cat {COPIES}/RESTORE.txt'", "'sh -i'"):
+        rc, said = ssh(command)
+        assert rc != 0
+        assert "uid=" not in said
+        assert "STORE=" not in said
+    rc, said = ssh(options="-N -o ExitOnForwardFailure=yes -L 9999:127.0.0.1:22 -o LogLevel=DEBUG", source="</dev/null")
+    assert "open failed" in said or rc != 0
+    for program in ("sftp", "scp"):
+        target = f"bulwark-copies@10.89.77.242{':/tmp/x' if program == 'scp' else ''}"
+        first = "/etc/hostname" if program == "scp" else ""
+        options = f"-F /dev/null -o BatchMode=yes -o UserKnownHostsFile={KEYS}/known_hosts -i {KEYS}/key"
+        assert (
+            SENDER.run(f"timeout 20 runuser -u bulwark-backup -- {program} {options} {first} {target} </dev/null").rc
+            != 0
+        )
+    assert not KEEPER.file("/tmp/x").exists
+    assert before.items() <= sums(KEEPER, COPIES).items()  # the log goes on
+
+
+def test_who_holds_the_key_can_not_replace_a_copy() -> None:
+    before = sums(KEEPER, COPIES)
+    victim = next(path for path in before if path.endswith("base.tar.zst.age"))
+    offer = json.dumps({"format": 1, "offer": [[victim, 4, "0" * 64]]})
+    assert "which stays as it is" in ssh(source=f"<<'END'\n{offer}\nEND\n")[1]
+    assert before.items() <= sums(KEEPER, COPIES).items()
+    outside = json.dumps({"format": 1, "offer": [["../../escape", 4, "0" * 64]]})
+    assert "is no file of a store" in ssh(source=f"<<'END'\n{outside}\nEND\n")[1]
+
+
+def test_another_host_in_its_place_is_sent_nothing_and_that_is_loud() -> None:
+    other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+    SENDER.check_output("rm -f /run/molecule-alerts; systemctl start bulwark-backup-main.service")
+    with replaced(SENDER, f"{KEYS}/known_hosts", f"echo '10.89.77.242 {other}' > {KEYS}/known_hosts"):
+        assert deliver() != 0
+        journal = SENDER.check_output(f"journalctl --quiet --output=cat --unit={DELIVER} --lines=5")
+        assert "10.89.77.242 broke off" in journal
+        wait_until(lambda: DELIVER in " ".join(alerts(SENDER)), "an alert")
+    wait_until(same, "the same files again")
+
+
+def test_a_line_that_is_cut_is_loud_and_the_next_run_goes_on() -> None:
+    KEEPER.check_output("systemctl stop ssh.service ssh.socket; pkill -u bulwark-copies || true")
+    try:
+        SENDER.check_output("systemctl start bulwark-backup-main.service")
+        assert deliver() != 0
+    finally:
+        KEEPER.check_output("systemctl start ssh.service")
+    wait_until(same, "the same files again")
+
+
+def test_the_account_of_the_backup_uses_the_key_and_can_not_replace_it() -> None:
+    assert SENDER.check_output(f"stat --format '%U %G %a' {KEYS}/key") == "root bulwark-backup 640"
+    assert SENDER.run(f"runuser -u nobody -- cat {KEYS}/key").rc != 0
+
+
+def test_copies_that_are_damaged_or_late_are_loud_without_the_sender() -> None:
+    KEEPER.check_output("systemctl start bulwark-copies-shop.service")
+    victim = KEEPER.check_output(f"ls {COPIES}/full/*/base.tar.zst.age").splitlines()[0]
+    KEEPER.check_output("rm -f /run/molecule-alerts")
+    with replaced(KEEPER, victim, f"truncate -s 100 {victim}"):
+        assert KEEPER.run("systemctl start bulwark-copies-shop.service").rc != 0
+        wait_until(lambda: "bulwark-copies-shop.service" in alerts(KEEPER), "an alert")
+    unit = "/etc/systemd/system/bulwark-copies-shop.service"
+    with replaced(
+        KEEPER, unit, f"sed -i 's/--oldest-hours [0-9]*/--oldest-hours -1/' {unit} && systemctl daemon-reload"
+    ):
+        assert KEEPER.run("systemctl start bulwark-copies-shop.service").rc != 0
+        assert "hours old" in KEEPER.check_output(
+            "journalctl --quiet --output=cat --unit=bulwark-copies-shop --lines=5"
+        )
+    KEEPER.check_output("systemctl daemon-reload && systemctl start bulwark-copies-shop.service")
+    KEEPER.check_output("systemctl start bulwark-copies-shop-deep.service")

@@ -1,0 +1,178 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""What a host that keeps copies of backups has for each source of them: units that tend them. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from .backup_deployment import DISABLE, ENABLE, FILE, PUT, REMOVE, Item, ObservedTimer
+from .backup_units import PYTHON, UNIT_FOLDER
+from .errors import InvalidDeclaration
+from .plan import Change, Plan
+
+ACCOUNT: t.Final = "bulwark-copies"
+PROGRAM: t.Final = "/usr/local/lib/bulwark/bulwark-copies.pyz"
+UNIT_PREFIX: t.Final = "bulwark-copies-"
+_HEADER: t.Final = "# Managed by bulwark.database (backup_repository): the next run undoes changes made here by hand.\n"
+_NAME: t.Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+_PATH: t.Final = re.compile(r"(?:/[A-Za-z0-9._@+-]+)+")
+_HOOK: t.Final = re.compile(r"[A-Za-z0-9:_.\\%-]+(?:@[A-Za-z0-9:_.\\%-]*)?\.(?:service|target)")
+_DEEP: t.Final = "-deep"
+_SANDBOX: t.Final = (
+    ("NoNewPrivileges", "yes"),
+    ("CapabilityBoundingSet", ""),
+    ("ProtectSystem", "strict"),
+    ("ProtectHome", "yes"),
+    ("PrivateTmp", "yes"),
+    ("PrivateDevices", "yes"),
+    ("PrivateNetwork", "yes"),
+    ("RestrictAddressFamilies", "AF_UNIX"),
+    ("ProtectKernelTunables", "yes"),
+    ("ProtectKernelModules", "yes"),
+    ("ProtectControlGroups", "yes"),
+    ("RestrictNamespaces", "yes"),
+    ("RestrictSUIDSGID", "yes"),
+    ("LockPersonality", "yes"),
+    ("MemoryDenyWriteExecute", "yes"),
+    ("SystemCallFilter", "@system-service"),
+    ("SystemCallErrorNumber", "EPERM"),
+    ("UMask", "0077"),
+    ("Nice", "10"),
+    ("IOWeight", "20"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A job whose copies are kept.
+
+    :param keep_days: days whose every moment can be restored from here.
+    :param oldest_hours: how old the newest moment may become before that is an error.
+    """
+
+    name: str
+    keep_days: int = 7
+    oldest_hours: int = 26
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name) or self.name.endswith(_DEEP):
+            raise InvalidDeclaration(
+                f"{self.name!r} can't be the name of a source",
+                f"Small letters, digits and hyphens, 40 at most, not ending in {_DEEP}",
+            )
+        for option in ("keep_days", "oldest_hours"):
+            if getattr(self, option) < 1:
+                raise InvalidDeclaration(f"{self.name}: {option} is {getattr(self, option)}", "1 is the least")
+
+    @property
+    def unit(self) -> str:
+        return f"{UNIT_PREFIX}{self.name}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Repository:
+    """:param root: folder of the copies, one folder for each source.
+    :param on_failure: units that are started when copies are damaged or late.
+    """
+
+    root: str
+    sources: tuple[Source, ...]
+    on_failure: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _PATH.fullmatch(self.root):
+            raise InvalidDeclaration(f"root is {self.root!r}, no plain absolute path", "Like /srv/bulwark/copies")
+        names = [source.name for source in self.sources]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise InvalidDeclaration(f"there are two sources {twice}", "Each has a name of its own")
+        for unit in self.on_failure:
+            if not _HOOK.fullmatch(unit):
+                raise InvalidDeclaration(
+                    f"on_failure_units: {unit!r} is not the name of a service", "Like copies-alert@%n.service"
+                )
+
+
+def render_units(repository: Repository) -> dict[str, str]:
+    """File name to text."""
+    units: dict[str, str] = {}
+    for source in repository.sources:
+        for end, calendar, more in (("", "hourly", ""), (_DEEP, "Sun *-*-* 04:00:00 UTC", " --deep")):
+            name = f"{source.unit}{end}"
+            units[f"{name}.service"] = _service(repository, source, more)
+            units[f"{name}.timer"] = _timer(source, calendar)
+    return units
+
+
+def _service(repository: Repository, source: Source, more: str) -> str:
+    store = f"{repository.root}/{source.name}"
+    limits = f"--keep-days {source.keep_days} --oldest-hours {source.oldest_hours}"
+    hooks = [("OnFailure", " ".join(repository.on_failure))] if repository.on_failure else []
+    service = [
+        ("Type", "oneshot"),
+        ("User", ACCOUNT),
+        ("Group", ACCOUNT),
+        ("ExecStart", f"{PYTHON} -I {PROGRAM} tend --store {store} {limits}{more}"),
+        ("TimeoutStartSec", "12h" if more else "50min"),
+        *_SANDBOX,
+        ("ReadWritePaths", repository.root),
+    ]
+    what = "Read every copy" if more else "Look after the copies"
+    return f"{_HEADER}{_section('Unit', [('Description', f'{what} of {source.name}'), *hooks])}\n" + _section(
+        "Service", service
+    )
+
+
+def _timer(source: Source, calendar: str) -> str:
+    timer = [("OnCalendar", calendar), ("Persistent", "true"), ("RandomizedDelaySec", "300")]
+    unit, install = [("Description", f"Look after the copies of {source.name}")], [("WantedBy", "timers.target")]
+    return f"{_HEADER}{_section('Unit', unit)}\n{_section('Timer', timer)}\n{_section('Install', install)}"
+
+
+def plan_repository(
+    repository: Repository, program: bytes, found: t.Mapping[str, Item], timers: t.Mapping[str, ObservedTimer]
+) -> Plan:
+    """:param found: files of ours that there are, by path.
+    :param timers: timers of ours that systemd knows. Those of sources that are not declared go; their copies stay.
+    """
+    units = render_units(repository)
+    wanted = [Item(FILE, PROGRAM, "root", "root", 0o755, program)]
+    wanted += [
+        Item(FILE, f"{UNIT_FOLDER}/{name}", "root", "root", 0o644, text.encode()) for name, text in units.items()
+    ]
+    changes = [change for item in wanted for change in _item_changes(item, found.get(item.path))]
+    touched = {change.subject for change in changes}
+    obsolete = sorted(set(found) - {item.path for item in wanted})
+    changes += [
+        Change(f"timer {name}", str(timer), "disabled, inactive", payload=(DISABLE, name))
+        for name, timer in timers.items()
+        if name not in units and (timer.enabled or timer.active)
+    ]
+    changes += [Change(f"file {path}", "present", "", payload=(REMOVE, path)) for path in obsolete]
+    for name in (name for name in units if name.endswith(".timer")):
+        timer = timers.get(name)
+        if timer is None or not timer.runs or timer.outdated or f"file {UNIT_FOLDER}/{name}" in touched:
+            changes.append(Change(f"timer {name}", str(timer or ""), "enabled, active", payload=(ENABLE, name)))
+    return Plan(tuple(changes))
+
+
+def _item_changes(item: Item, found: Item | None) -> t.Iterator[Change]:
+    if found is None:
+        yield Change(f"file {item.path}", "", item.access, payload=(PUT, item))
+        return
+    differs = [] if found.access == item.access else [found.access]
+    if found.data != item.data:
+        differs.append("other content")
+    if differs:
+        yield Change(f"file {item.path}", ", ".join(differs), item.access, payload=(PUT, item))
+
+
+def _section(name: str, directives: t.Sequence[tuple[str, str]]) -> str:
+    return f"[{name}]\n" + "".join(f"{key}={value}\n" for key, value in directives)

@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""Records of restore tests, as restore_test_info returns them, made what a control judges. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .backup_moments import parse_moment
+from .errors import InvalidDeclaration
+from .observations import RestoreProof
+
+Json = t.Mapping[str, t.Any]
+
+
+def restore_proofs(tests: t.Iterable[Json], *, now: float) -> tuple[RestoreProof, ...]:
+    """Of tests that have run. Raises InvalidDeclaration for what restore_test_info did not write."""
+    return tuple(_proof(test, now) for test in tests if test.get("record"))
+
+
+def _proof(test: Json, now: float) -> RestoreProof:
+    record = test["record"]
+    try:
+        backup = record["backup"] or {}
+        return RestoreProof(
+            test=str(test["name"]),
+            host=str(record["host"]),
+            age=max(0.0, now - parse_moment(record["finished"])),
+            succeeded=record["outcome"] == "success",
+            error=str(record["error"]),
+            signature_valid=test["signature_valid"] is True,
+            backup=str(backup.get("id", "")),
+            files=frozenset(str(file["sha256"]) for file in backup.get("files", ())),
+            summary=_summary(record, str(test.get("signer", ""))),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError, InvalidDeclaration) as error:
+        raise InvalidDeclaration(
+            f"restore_tests: the test {test.get('name')!r} has no record of a restore test ({type(error).__name__})",
+            "Give what restore_test_info returns as tests",
+        ) from None
+
+
+def _summary(record: Json, signer: str) -> str:
+    backup, passed = record["backup"] or {}, sum(check["passed"] for check in record["checks"])
+    seconds, loss = record["recovery_seconds"], record["data_loss_seconds"]
+    parts = [
+        f"restored {backup.get('id')} in {seconds:.1f} s" if seconds is not None else f"restored {backup.get('id')}",
+        f"as of {record['moment']}" if record["moment"] else "",
+        f"at most {loss:.0f} s would be lost" if loss is not None else "",
+        f"{passed} checks passed",
+        f"signed by {signer}" if signer else "",
+    ]
+    return ", ".join(filter(None, parts))

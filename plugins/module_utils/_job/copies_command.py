@@ -1,0 +1,113 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
+
+"""The program ``bulwark-copies`` of a host that keeps copies of backups. It holds no key and opens none of them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+import time
+import typing as t
+
+from .._core.backup_moments import parse_moment
+from .._core.backup_retention import plan_pruning
+from .._core.backup_window import restorable
+from .._core.errors import BulwarkError, DidNotTakeEffect
+from .._io.backup_store import Store, locked
+from .._io.offsite_receiving import Receiver
+from .console import complain, say
+
+_PROGRAM: t.Final = "bulwark-copies"
+_HOUR: t.Final = 3600
+# How long a conversation may hold others up that want the store, too.
+_LOCK_SECONDS: t.Final = 20
+
+
+def run(arguments: t.Sequence[str]) -> int:
+    """The exit status: 0 for success and nothing else."""
+    options = _parser().parse_args(arguments)
+    os.umask(0o077)
+    try:
+        _act(options)
+    except BulwarkError as error:
+        return complain(_PROGRAM, str(error))
+    except (BrokenPipeError, ConnectionError):
+        return complain(_PROGRAM, "the sender broke off")
+    except OSError as error:
+        return complain(_PROGRAM, f"{error.filename or 'the system'}: {error.strerror}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=_PROGRAM, description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    receive = commands.add_parser("receive", help="take in what a sender offers, from standard input")
+    receive.add_argument("--minimum-free-percent", type=int, default=5)
+    tend = commands.add_parser("tend", help="remove what is too old, and complain of what is damaged or late")
+    tend.add_argument("--keep-days", type=int, required=True)
+    tend.add_argument("--oldest-hours", type=int, required=True, help="how old the newest moment may be")
+    tend.add_argument("--deep", action="store_true", help="read every byte")
+    status = commands.add_parser("status", help="what there is, as JSON")
+    for command in (receive, tend, status):
+        command.add_argument("--store", required=True, metavar="FOLDER")
+    return parser
+
+
+def _act(options: argparse.Namespace) -> None:
+    if options.command == "status":
+        say(json.dumps(_status(options.store), indent=1, sort_keys=True))
+        return
+    with locked(f"{options.store}.lock", what=f"a conversation about {options.store}", seconds=_LOCK_SECONDS):
+        if options.command == "receive":
+            minimum = options.minimum_free_percent
+            Receiver(options.store, sys.stdin.buffer, sys.stdout.buffer, minimum_free_percent=minimum).run()
+        else:
+            _tend(options)
+
+
+def _tend(options: argparse.Namespace) -> None:
+    """Prune first; then every complaint counts, and the first one is the error."""
+    store = Store(options.store)
+    contents = store.look(contents=options.deep)
+    now = math.ceil(time.time())
+    complaints = list(contents.damaged)
+    newest = max(contents.manifests, key=lambda one: parse_moment(one.consistent_from), default=None)
+    if newest:
+        plan = plan_pruning(
+            contents.manifests, contents.sidecars, verified=newest.id, now=now, keep_days=options.keep_days
+        )
+        complaints += [f"nothing was pruned: {plan.reason}"] if plan.reason else []
+        for identifier in plan.fulls:
+            store.remove_full(identifier)
+        for name in plan.segments:
+            store.remove_segment(name)
+        if plan.fulls or plan.segments:
+            say(f"{len(plan.fulls)} full backups and {len(plan.segments)} segments are not needed any more: removed")
+    reach = [interval.end for interval in restorable(contents.manifests, contents.sidecars)]
+    if not reach:
+        complaints.append(f"{options.store} has no backup that can be restored")
+    elif now - max(reach) > options.oldest_hours * _HOUR:
+        complaints.append(f"the newest moment in {options.store} is {(now - max(reach)) // _HOUR} hours old")
+    if complaints:
+        for line in complaints[1:]:
+            say(line)
+        raise DidNotTakeEffect(complaints[0], "Look at the host that sends, and at the network between")
+
+
+def _status(path: str) -> dict[str, t.Any]:
+    contents = Store(path).look()
+    intervals = restorable(contents.manifests, contents.sidecars)
+    return {
+        "fulls": [manifest.id for manifest in contents.manifests],
+        "segments": len(contents.sidecars),
+        "bytes": sum(one.bytes for one in contents.manifests) + sum(one.bytes for one in contents.sidecars),
+        "newest_moment_age": math.ceil(time.time()) - max(one.end for one in intervals) if intervals else None,
+        "damaged": list(contents.damaged),
+    }

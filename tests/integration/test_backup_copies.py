@@ -1,0 +1,278 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Copies of a store on another host: whole and verified or not there, and nothing of it to be undone by who sends.
+
+The sender talks to the receiver as through a forced command. molecule/encrypted_backup has OpenSSH between them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_copies import Copies
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_job_file import BackupJob, parse_job
+from ansible_collections.bulwark.database.plugins.module_utils._core.errors import BulwarkError
+from ansible_collections.bulwark.database.plugins.module_utils._core.offsite import Offsite
+from ansible_collections.bulwark.database.plugins.module_utils._io.backup_program import build_program
+from ansible_collections.bulwark.database.plugins.module_utils._job import delivery
+from backup_site import ACCOUNT, BackupSite
+from private_server import PrivateServer
+
+# What lies between the two: it passes bytes on, but for one place, where it flips a bit or ends.
+LINE = """
+import sys
+source, target, seen, place, ends = sys.stdin.buffer, sys.stdout.buffer, 0, int(sys.argv[1]), sys.argv[2] == "cut"
+while True:
+    data = bytearray(source.read1(65536))
+    if not data:
+        break
+    if seen <= place < seen + len(data):
+        if ends:
+            target.write(data[: place - seen])
+            break
+        data[place - seen] ^= 1
+    seen += len(data)
+    target.write(data)
+    target.flush()
+"""
+
+
+def bad_line(repository: Repository, place: int, what: str) -> list[str]:
+    """A way to the receiver that is cut, or flips a bit, at that byte of what is sent."""
+    script = 'program=$1 place=$2 what=$3; shift 3; python3 -c "$program" "$place" "$what" | "$@"'
+    return ["sh", "-c", script, "line", LINE, str(place), what, *repository.command("receive")]
+
+
+@dataclasses.dataclass
+class Repository:
+    """The other side, as an account of its own keeps it."""
+
+    root: Path
+    program: Path
+
+    @property
+    def store(self) -> Path:
+        return self.root / "copies" / "main"
+
+    def command(self, name: str, *arguments: str) -> list[str]:
+        return [sys.executable, "-I", str(self.program), name, "--store", str(self.store), *arguments]
+
+    def run(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self.command(name, *arguments), check=False, capture_output=True, text=True)
+
+    def status(self) -> dict[str, t.Any]:
+        return t.cast("dict[str, t.Any]", json.loads(self.run("status").stdout))
+
+    def say(self, *messages: dict[str, t.Any], data: bytes = b"") -> list[dict[str, t.Any]]:
+        """What it answers to somebody who holds the key and writes what he likes."""
+        text = b"".join(json.dumps(message).encode() + b"\n" for message in messages) + data
+        done = subprocess.run(self.command("receive"), check=False, capture_output=True, input=text)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def files(self) -> dict[str, str]:
+        return {
+            str(path.relative_to(self.store)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(self.store.rglob("*"))
+            if path.is_file()
+        }
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    program = tmp_path / "bulwark-copies.pyz"
+    program.write_bytes(build_program(entry="_job.copies_command"))
+    (tmp_path / "copies").mkdir(mode=0o700)
+    return Repository(tmp_path, program)
+
+
+@pytest.fixture
+def site(server: PrivateServer, short_directory: Path) -> t.Iterator[BackupSite]:
+    root = short_directory / "copied"
+    server.psql(f"CREATE ROLE {ACCOUNT} LOGIN REPLICATION")
+    site = BackupSite(root, "postgresql", server)
+    site.run("full")
+    yield site
+    server.psql(f"DROP ROLE {ACCOUNT}")
+    shutil.rmtree(root)
+
+
+@pytest.fixture
+def job(site: BackupSite, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> BackupJob:
+    monkeypatch.setattr(Offsite, "command", lambda dummy: repository.command("receive"))
+    place = Offsite("offsite.example.org", 22, "bulwark-copies", "/nowhere/key", "/nowhere/known_hosts")
+    parsed = parse_job(site.job_file.read_text(encoding="utf-8"))
+    return dataclasses.replace(parsed, offsite=place)
+
+
+def deliver(job: BackupJob) -> list[str]:
+    said: list[str] = []
+    delivery.deliver(job, said.append)
+    return said
+
+
+def own_files(site: BackupSite) -> dict[str, str]:
+    return {
+        str(path.relative_to(site.store)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(site.store.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_copy_is_the_store_to_the_byte_and_a_second_run_says_nothing(
+    job: BackupJob, site: BackupSite, repository: Repository
+) -> None:
+    assert delivery.undelivered(job)
+    assert delivery.read_copies(job) == Copies("offsite.example.org", None, ())
+    assert "files are with offsite.example.org" in deliver(job)[0]
+    assert repository.files() == own_files(site)
+    assert delivery.undelivered(job) == []
+    copies = delivery.read_copies(job)
+    assert copies is not None
+    assert copies.last_success
+    assert list(copies.fulls) == site.fulls()
+    assert deliver(job) == []
+    assert {oct(path.stat().st_mode & 0o077) for path in repository.store.rglob("*")} == {"0o0"}
+    assert repository.status()["damaged"] == []
+
+
+def test_what_the_other_side_lost_is_noticed_after_the_next_full_backup(
+    job: BackupJob, site: BackupSite, repository: Repository
+) -> None:
+    deliver(job)
+    first = site.fulls()[0]
+    shutil.rmtree(repository.store / "full" / first)
+    site.run("full")
+    deliver(job)
+    assert repository.status()["fulls"] == site.fulls()
+    assert len(site.fulls()) == 2
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../outside",
+        "/etc/passwd",
+        "full/../../outside",
+        "full/20261127T000000Z/../manifest.json",
+        "full/20261127T000000Z/other",
+        "full/20261127T000000Z.partial/manifest.json",
+        "log/.hidden.json",
+        "log/sub/000000010000000000000001.json",
+        "earlier/RESTORE.txt",
+        "log/000000010000000000000001",
+        "RESTORE.txt\x00",
+        "x" * 5000,
+        "",
+    ],
+)
+def test_names_that_are_none_of_a_store_are_refused(repository: Repository, path: str) -> None:
+    data = b"evil"
+    offer = {"format": 1, "offer": [[path, len(data), hashlib.sha256(data).hexdigest()]]}
+    (answer,) = repository.say(offer, {"put": path}, data=data)
+    assert "is no file of a store" in answer["error"]
+    assert [path for path in repository.root.rglob("*") if path.is_file() and path.read_bytes() == data] == []
+
+
+def test_who_holds_the_key_can_neither_replace_nor_remove_nor_read(
+    job: BackupJob, site: BackupSite, repository: Repository
+) -> None:
+    deliver(job)
+    before = repository.files()
+    data = f"full/{site.fulls()[0]}/base.tar.zst.age"
+    digest = hashlib.sha256(b"evil").hexdigest()
+    (refusal, *dummy) = repository.say({"format": 1, "offer": [[data, 4, digest]]}, {"put": data}, data=b"evil")
+    assert refusal == {"want": [], "refused": {data: "there is another file of that name, which stays as it is"}}
+    for message in ({"delete": data}, {"get": data}, {"format": 1, "list": True}, {"put": data}):
+        (answer,) = repository.say(message)
+        assert set(answer) == {"error"}
+    assert repository.files() == before
+
+
+def test_restore_text_may_change_and_what_it_was_is_kept(
+    job: BackupJob, site: BackupSite, repository: Repository
+) -> None:
+    deliver(job)
+    was = (site.store / "RESTORE.txt").read_bytes()
+    (site.store / "RESTORE.txt").write_bytes(was + b"\nmore\n")
+    deliver(job)
+    assert (repository.store / "RESTORE.txt").read_bytes() == was + b"\nmore\n"
+    (earlier,) = (repository.store / "earlier").iterdir()
+    assert earlier.read_bytes() == was
+
+
+def test_what_breaks_off_leaves_no_backup_and_the_next_run_goes_on(
+    job: BackupJob, site: BackupSite, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = sum(path.stat().st_size for path in site.store.rglob("*") if path.is_file())
+    for share in (0.02, 0.5, 0.97):
+        cut = bad_line(repository, int(size * share), "cut")
+        monkeypatch.setattr(Offsite, "command", lambda dummy, cut=cut: cut)
+        with pytest.raises(BulwarkError, match=r"broke off|the other side says"):
+            deliver(job)
+        assert repository.status()["damaged"] == []
+        assert repository.status()["fulls"] == []
+    monkeypatch.setattr(Offsite, "command", lambda dummy: repository.command("receive"))
+    deliver(job)
+    assert repository.files() == own_files(site)
+
+
+def test_a_bit_that_flips_on_the_way_is_noticed(
+    job: BackupJob, site: BackupSite, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of what is sent, which is the full backup."""
+    data = next((site.store / "full").rglob("base.tar.zst.age"))
+    place = sum(path.stat().st_size for path in site.store.rglob("*") if path.is_file()) - data.stat().st_size // 2
+    monkeypatch.setattr(Offsite, "command", lambda dummy: bad_line(repository, place, "flip"))
+    with pytest.raises(BulwarkError, match="arrived with another SHA-256"):
+        deliver(job)
+    assert repository.status()["fulls"] == []
+    assert not list((repository.store / "arriving").iterdir())
+
+
+def test_a_file_that_is_not_what_its_description_says_is_not_copied(job: BackupJob, site: BackupSite) -> None:
+    data = next((site.store / "full").rglob("base.tar.zst.age"))
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 1
+    data.write_bytes(content)
+    with pytest.raises(BulwarkError, match=r"base\.tar\.zst\.age: its SHA-256 is not what its description says"):
+        deliver(job)
+
+
+def test_a_full_file_system_there_is_told_here(
+    job: BackupJob, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [*repository.command("receive"), "--minimum-free-percent", "99"]
+    monkeypatch.setattr(Offsite, "command", lambda dummy: command)
+    with pytest.raises(BulwarkError, match="99 % are the minimum"):
+        deliver(job)
+
+
+def test_who_tends_copies_prunes_what_the_window_does_not_need_and_complains_of_what_is_late(
+    job: BackupJob, site: BackupSite, repository: Repository
+) -> None:
+    assert "has no backup that can be restored" in repository.run("tend", "--keep-days=7", "--oldest-hours=26").stderr
+    deliver(job)
+    assert repository.run("tend", "--keep-days=7", "--oldest-hours=26").returncode == 0
+    assert repository.status()["fulls"] == site.fulls()
+    late = repository.run("tend", "--keep-days=7", "--oldest-hours=-1")
+    assert late.returncode == 1
+    assert "hours old" in late.stderr
+    data = next((repository.store / "full").rglob("base.tar.zst.age"))
+    content = bytearray(data.read_bytes())
+    content[7] ^= 1
+    data.write_bytes(content)
+    assert repository.run("tend", "--keep-days=7", "--oldest-hours=26").returncode == 0
+    deep = repository.run("tend", "--keep-days=7", "--oldest-hours=26", "--deep")
+    assert "its SHA-256 differs" in deep.stderr
+    os.truncate(data, 100)
+    assert "100 bytes" in repository.run("tend", "--keep-days=7", "--oldest-hours=26").stderr
