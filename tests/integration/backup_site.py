@@ -114,16 +114,17 @@ class BackupSite:
         }
 
     def command(self, name: str, *arguments: str) -> list[str]:
-        """As the job's timers start it."""
+        """As the job's timers start it; a full backup not within the second of the last one, after which its set is named."""
+        while name == "full" and int(time.time()) == self._second_of_full:
+            time.sleep(0.05)
         rights = READ_ALL if self.engine == "mariadb" else []
         program = [PYTHON, "-I", str(self.program), name, *arguments, "--job", str(self.job_file)]
         return [*as_account(ACCOUNT, *rights), *program]
 
     def run(self, name: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        while name == "full" and int(time.time()) == self._second_of_full:  # a set is named after its second
-            time.sleep(0.05)
         done = subprocess.run(self.command(name, *arguments), check=False, capture_output=True, text=True, cwd="/")
-        self._second_of_full = int(time.time())
+        if name == "full":
+            self._second_of_full = int(time.time())
         if check and done.returncode:
             raise AssertionError(f"bulwark-backup {name}: {done.stdout}{done.stderr}")
         return done
