@@ -114,10 +114,10 @@ class BackupSite:
         }
 
     def command(self, name: str, *arguments: str) -> list[str]:
-        """As the job's timers start it; a full backup not within the second of the last one, after which its set is named."""
+        """As the job's timers start it. A full backup not within the second of the last one: that names its set."""
         while name == "full" and int(time.time()) == self._second_of_full:
             time.sleep(0.05)
-        rights = READ_ALL if self.engine == "mariadb" else []
+        rights = [] if self.engine == "postgresql" else READ_ALL
         program = [PYTHON, "-I", str(self.program), name, *arguments, "--job", str(self.job_file)]
         return [*as_account(ACCOUNT, *rights), *program]
 
@@ -149,9 +149,9 @@ class BackupSite:
 
     def restore(self, target: Path, *, moment: str = "", store: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Follow RESTORE.txt to the letter, with its values filled in, on a copy that another account took."""
-        account = "postgres" if self.engine == "postgresql" else "root"
+        account = "root" if self.engine == "mariadb" else "postgres"
         copy = target.parent / f"{target.name} copy"
-        shutil.copytree(store or self.store, copy)
+        shutil.copytree(store or self.store, copy, symlinks=True)
         shutil.copytree(self.root / "offline", copy / "offline")
         subprocess.run(["chown", "-R", account, str(copy)], check=True)
         values = {

@@ -15,7 +15,7 @@ import re
 import typing as t
 
 from .backup_election import Cluster
-from .backup_job_file import FORMAT, MARIADB, POSTGRESQL
+from .backup_job_file import FORMAT, MARIADB, PGBACKREST, POSTGRESQL
 from .backup_units import (
     ACCOUNT,
     ENDINGS,
@@ -28,6 +28,8 @@ from .backup_units import (
 )
 from .errors import InvalidDeclaration, MissingRequirement, RefusedForSafety
 from .offsite import Offsite
+from .pgbackrest import PROGRAM as PGBACKREST_PROGRAM
+from .pgbackrest import Repository, render_archive_configuration, render_configuration
 from .plan import Change, Plan
 
 HOME: t.Final = "/var/lib/bulwark"
@@ -93,6 +95,8 @@ class Server:
                 "mariadb": "mariadb-client-core",
                 "mariadb-binlog": "mariadb-client",
             }
+        if self.engine == PGBACKREST:
+            return {**always, PGBACKREST_PROGRAM: "pgbackrest", f"{self.binaries}/psql": "postgresql-client"}
         return {**always, **{f"{self.binaries}/{name}": "postgresql-client" for name in ("pg_basebackup", "psql")}}
 
 
@@ -133,9 +137,15 @@ class Job:
     cluster: Cluster | None = None
     stream: str = ""
     offsite: Offsite | None = None
+    repository: Repository | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        if self.repository and self.offsite:
+            raise InvalidDeclaration(
+                "offsite is of no use with the engine pgbackrest, which rewrites what it stores",
+                "Use the engine postgresql, whose copies can't be overwritten",
+            )
         for what, path in self.paths().items():
             if path:
                 _check_path(what, path)
@@ -166,6 +176,7 @@ class Job:
             **({"stream": self.stream} if self.stream else {}),
             **({"cluster": dataclasses.asdict(self.cluster)} if self.cluster else {}),
             **({"offsite": dataclasses.asdict(self.offsite)} if self.offsite else {}),
+            **({"repository": dataclasses.asdict(self.repository)} if self.repository else {}),
         }
 
     @property
@@ -194,6 +205,7 @@ class Job:
                 heartbeat=self.heartbeat,
                 stream=self.stream,
                 delivery_key=self.offsite.key if self.offsite else "",
+                repository=self.repository,
             )
         )
 
@@ -282,6 +294,11 @@ def offsite_folder(name: str) -> str:
     return f"{JOB_FOLDER}/{name}.offsite"
 
 
+def repository_folder(name: str) -> str:
+    """Of pgBackRest's configuration, keys and passphrase."""
+    return f"{JOB_FOLDER}/{name}.pgbackrest"
+
+
 def drop_in_file(name: str, unit: str) -> str:
     return f"{UNIT_FOLDER}/{unit}.d/60-bulwark-backup-{name}.conf"
 
@@ -314,6 +331,10 @@ def folders_of(job: Job, server_account: str) -> list[Item]:
     if job.incoming:
         # The server puts segments there, the backup account takes them away; files get its group.
         folders.append(Item(FOLDER, job.incoming, server_account, ACCOUNT, 0o2770))
+    if job.repository:
+        # The server's account reads its own half there; the passphrase is in a folder that it can't enter.
+        folders.append(Item(FOLDER, job.repository.folder, "root", "root", 0o755))
+        folders.append(Item(FOLDER, job.repository.secrets, "root", ACCOUNT, 0o750))
     return folders
 
 
@@ -336,13 +357,37 @@ def files_of(job: Job, program: bytes) -> list[Item]:
         Item(FILE, PROGRAM, "root", "root", 0o755, program),
         Item(FILE, job.file, "root", ACCOUNT, mode, document.encode()),
     ]
-    if job.server.unit:
+    if job.repository:
+        files += _configurations(job, job.repository)
+    if job.server.unit and job.incoming:
         drop_in = render_archiving_drop_in(job.incoming)
         files.append(Item(FILE, drop_in_file(job.name, job.server.unit), "root", "root", 0o644, drop_in.encode()))
     units = job.units.items()
     return [
         *files,
         *(Item(FILE, f"{UNIT_FOLDER}/{name}", "root", "root", 0o644, text.encode()) for name, text in units),
+    ]
+
+
+def _configurations(job: Job, repository: Repository) -> list[Item]:
+    """Of pgBackRest: nothing in them is secret, and the server's account reads only its own."""
+    server = job.server.as_document()
+    level = job.limits.compression_level
+    of_repository = render_configuration(
+        repository,
+        job.name,
+        store=job.store,
+        state=job.state,
+        keep_days=job.limits.keep_days,
+        compression_level=level,
+        server=server,
+    )
+    of_archive = render_archive_configuration(
+        repository, job.name, data_directory=server["data_directory"], compression_level=level
+    )
+    return [
+        Item(FILE, repository.configuration, "root", ACCOUNT, 0o640, of_repository.encode()),
+        Item(FILE, repository.archive_configuration, "root", "root", 0o644, of_archive.encode()),
     ]
 
 
@@ -360,10 +405,10 @@ def refuse_what_cannot_work(job: Job, host: Host) -> None:
         )
     if host.calendar_complaint:
         raise InvalidDeclaration(f"systemd does not take the schedule: {host.calendar_complaint}", "Correct time_zone")
-    if host.tablespaces:
+    if host.tablespaces and job.server.engine == POSTGRESQL:
         raise RefusedForSafety(
             f"the server has a tablespace outside its data directory, {host.tablespaces[0]}",
-            "pg_basebackup can't stream tablespaces: move its tables (ALTER TABLE ... SET TABLESPACE pg_default)",
+            "pg_basebackup can't stream tablespaces: move its tables to pg_default, or use the engine pgbackrest",
         )
     _refuse_entangled(job, host)
     _refuse_strange(job, host)
@@ -469,13 +514,21 @@ def _removals(paths: t.Iterable[str], host: Host) -> list[Change]:
     return [*stops, *(Change(f"file {path}", "present", "", payload=(REMOVE, path)) for path in files)]
 
 
-def _timer_changes(job: Job, host: Host, written: t.Collection[str]) -> t.Iterator[Change]:
+def _read_by(timer: str, job: Job) -> set[str]:
+    """Files that something reads when the timer starts it, and not again."""
+    read = {f"{UNIT_FOLDER}/{timer}"}
+    if job.repository and timer.endswith("-repository.timer"):
+        read |= {f"{UNIT_FOLDER}/{timer[: -len('.timer')]}.service", job.repository.configuration}
+    return read
+
+
+def _timer_changes(job: Job, host: Host, written: t.AbstractSet[str]) -> t.Iterator[Change]:
     """A timer whose file changed is started again, because it counts on what it was started with."""
     for name in job.units:
         if not name.endswith(".timer"):
             continue
         found = host.timers.get(name)
-        if found is None or not found.runs or found.outdated or f"{UNIT_FOLDER}/{name}" in written:
+        if found is None or not found.runs or found.outdated or written & _read_by(name, job):
             before = str(found) + (", outdated" if found.outdated else "") if found else ""
             yield Change(f"timer {name}", before, "enabled, active", payload=(ENABLE, name))
 

@@ -18,10 +18,12 @@ from .backup_election import Cluster
 from .declared_fields import Fields
 from .errors import InvalidDeclaration
 from .offsite import Offsite
+from .pgbackrest import KINDS, Repository
 
 FORMAT: t.Final = 1
 POSTGRESQL: t.Final = "postgresql"
 MARIADB: t.Final = "mariadb"
+PGBACKREST: t.Final = "pgbackrest"
 FEWEST_RECIPIENTS: t.Final = 2
 _NAME: t.Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _RECIPIENT: t.Final = re.compile(r"age1[02-9ac-hj-np-z]{58}")
@@ -29,7 +31,7 @@ _ACCOUNT: t.Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _KNOWN: t.Final = (
     *("format", "name", "engine", "store", "state", "incoming", "recipients", "keep_days", "compression_level"),
     *("deadline_seconds", "minimum_free_percent", "smallest_share", "server"),
-    *("cluster", "stream", "offsite"),
+    *("cluster", "stream", "offsite", "repository"),
 )
 
 
@@ -64,6 +66,7 @@ class BackupJob:
     :param cluster: the nodes that make the full backup in turn; None for a server of its own.
     :param stream: where MariaDB's binary logs are streamed to; empty where they are not.
     :param offsite: where copies of the store go; None for nowhere.
+    :param repository: of pgBackRest; None for the other engines, which seal what they store.
     """
 
     name: str
@@ -81,6 +84,7 @@ class BackupJob:
     cluster: Cluster | None = None
     stream: str = ""
     offsite: Offsite | None = None
+    repository: Repository | None = None
 
 
 def parse_job(text: str, *, where: str = "the job file") -> BackupJob:
@@ -97,7 +101,7 @@ def parse_job(text: str, *, where: str = "the job file") -> BackupJob:
             f"{where} has format {fields.raw('format')!r}, this program knows {FORMAT}",
             "Run the role again, it brings program and job file to the same version",
         )
-    engine = fields.choice("engine", (POSTGRESQL, MARIADB))
+    engine = fields.choice("engine", (POSTGRESQL, MARIADB, PGBACKREST))
     return BackupJob(
         name=_matching(fields, "name", _NAME, "lower-case letters, digits, _ and -"),
         engine=engine,
@@ -114,6 +118,19 @@ def parse_job(text: str, *, where: str = "the job file") -> BackupJob:
         cluster=_cluster(fields, engine),
         stream=_folder(fields, "stream") if engine == MARIADB and fields.has("stream") else "",
         offsite=_offsite(fields),
+        repository=_repository(fields) if engine == PGBACKREST else None,
+    )
+
+
+def _repository(fields: Fields) -> Repository:
+    known = [field.name for field in dataclasses.fields(Repository)]
+    place = Fields(fields.mapping("repository"), where=f"{fields.where}: repository", known=known)
+    return Repository(
+        folder=_folder(place, "folder"),
+        segment_bytes=_between(place, "segment_bytes", 2**20, 2**30),
+        between=place.choice("between", ("", *KINDS.values())),
+        processes=_between(place, "processes", 1, 999),
+        port=_between(place, "port", 1, 65535),
     )
 
 
@@ -150,13 +167,13 @@ def refuse_too_few_senders(max_wal_senders: int) -> None:
 
 
 def _server(fields: Fields, engine: str) -> PostgreSQLPlace | MariaDBPlace:
-    if engine == POSTGRESQL:
+    if engine != MARIADB:
         known: tuple[str, ...] = ("socket", "port", "user", "binaries", "data_directory")
     else:
         known = ("socket", "user", "defaults_file", "datadir")
     server = Fields(fields.mapping("server"), where=f"{fields.where}: server", known=known)
     user = _matching(server, "user", _ACCOUNT, "the name of an account")
-    if engine == POSTGRESQL:
+    if engine != MARIADB:
         return PostgreSQLPlace(
             socket=_folder(server, "socket"),
             port=_between(server, "port", 1, 65535),

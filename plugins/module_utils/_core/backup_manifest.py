@@ -63,6 +63,11 @@ class Manifest:
     recipients: tuple[str, ...]
 
     @property
+    def is_full(self) -> bool:
+        """Not one that builds upon another set, as pgBackRest makes them: their labels say so."""
+        return not self.id.endswith(("D", "I"))
+
+    @property
     def bytes(self) -> int:
         return sum(file.bytes for file in self.files)
 

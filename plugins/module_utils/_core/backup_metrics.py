@@ -127,7 +127,7 @@ class Figures:
 def figures_of(contents: Contents, *, looked: float, full_folder: int) -> Figures:
     spans = restorable(contents.manifests, contents.sidecars)
     archived = [parse_moment(sidecar.archived) for sidecar in contents.sidecars if is_segment(sidecar.name)]
-    manifests = sorted(contents.manifests, key=lambda manifest: manifest.id)
+    manifests = sorted((one for one in contents.manifests if one.is_full), key=lambda manifest: manifest.id)
     return Figures(
         looked=looked,
         full_folder=full_folder,

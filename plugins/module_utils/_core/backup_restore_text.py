@@ -92,6 +92,10 @@ Both at the same time. It prints the name of each file that is not as it was wri
     if [ -n "$VERIFY" ] && [ -x "$BINARIES/pg_verifybackup" ]; then
       "$BINARIES/pg_verifybackup" --no-parse-wal "$DATA"
     fi
+"""
+
+# Where the log comes from, and which segment and set there are, is each engine's own.
+_RECOVER: t.Final = """\
 
 ## 4 Recover
 
@@ -106,11 +110,7 @@ is not there ends it.
       "hba_file = 'restore_hba.conf'" "ident_file = 'restore_ident.conf'" 'archive_mode = off' 'hot_standby = off' \\
       'recovery_target_timeline = latest' 'recovery_target_action = promote' 'max_prepared_transactions = 1000' \\
       'logging_collector = off' > restore.conf
-    FETCH='test -e "$STORE/log/%f.zst.age" || exit 1; rm -f "%p.zst"'
-    FETCH="$FETCH; age --decrypt --identity \\"\\$IDENTITY\\" --output \\"%p.zst\\" \\"\\$STORE/log/%f.zst.age\\""
-    FETCH="$FETCH && zstd --decompress --quiet --force --rm -o \\"%p\\" \\"%p.zst\\" || exit 255"
-    printf "restore_command = '%s'\\n" "$FETCH" >> restore.conf
-    if [ -n "$MOMENT" ]; then printf "recovery_target_time = '%s'\\n" "${{MOMENT%Z}}+00" >> restore.conf; fi
+{fetch}    if [ -n "$MOMENT" ]; then printf "recovery_target_time = '%s'\\n" "${{MOMENT%Z}}+00" >> restore.conf; fi
     touch recovery.signal
     recover() {{
       "$BINARIES/pg_ctl" start --pgdata="$DATA" --log="$DATA/restore.log" --wait --timeout=86400 \\
@@ -140,9 +140,7 @@ that is stored, or the set itself is newer than all of them. It fails if there i
 of before the gap.
 
     LAST=$(sed -n 's/.*restored log file "\\([0-9A-F]\\{{24\\}}\\)" from archive.*/\\1/p' restore.log | tail -n 1)
-    NEWEST=$(ls "$STORE/log" | sed -n 's/^\\([0-9A-F]\\{{24\\}}\\)\\.zst\\.age$/\\1/p' | sort | tail -n 1)
-    START=$(sed -n 's/^ *"start_wal": "\\(.*\\)",*$/\\1/p' "$STORE/full/$SET/manifest.json")
-    if [ -z "$MOMENT" ] && [ -n "$NEWEST" ] && expr "$NEWEST" '>=' "$START" > /dev/null; then
+{newest}    if [ -z "$MOMENT" ] && [ -n "$NEWEST" ] && expr "$NEWEST" '>=' "$START" > /dev/null; then
       test "$LAST" = "$NEWEST"
     fi
 
@@ -154,6 +152,90 @@ of before the gap.
 postgresql.auto.conf.source back to postgresql.auto.conf, remove restore.conf, restore_hba.conf, restore_ident.conf
 and restore.log, and give the folder to the server as its data directory. Make a full backup at once: recovery began
 a new timeline.
+"""
+
+_FETCH_SEALED: t.Final = """\
+    FETCH='test -e "$STORE/log/%f.zst.age" || exit 1; rm -f "%p.zst"'
+    FETCH="$FETCH; age --decrypt --identity \\"\\$IDENTITY\\" --output \\"%p.zst\\" \\"\\$STORE/log/%f.zst.age\\""
+    FETCH="$FETCH && zstd --decompress --quiet --force --rm -o \\"%p\\" \\"%p.zst\\" || exit 255"
+    printf "restore_command = '%s'\\n" "$FETCH" >> restore.conf
+"""
+_NEWEST_SEALED: t.Final = """\
+    NEWEST=$(ls "$STORE/log" | sed -n 's/^\\([0-9A-F]\\{24\\}\\)\\.zst\\.age$/\\1/p' | sort | tail -n 1)
+    START=$(sed -n 's/^ *"start_wal": "\\(.*\\)",*$/\\1/p' "$STORE/full/$SET/manifest.json")
+"""
+
+_PGBACKREST: t.Final = """\
+# How to restore the PostgreSQL backups of the job {name}, which pgBackRest made
+
+All you need is this folder (or a copy of it), the identity (secret key) of one of the recipients in
+recipients.txt, and a host with age, pgBackRest and PostgreSQL of the version that "pgbackrest info" names. Nothing of
+bulwark.database is needed. Work as any account but root that can read this folder and the identity, postgres for
+example. The commands of one restore belong into one shell (sh), one section after the other.
+
+## 1 Values
+
+STORE is this folder. IDENTITY is the file with the secret key. DATA is a new, empty folder with room for the
+whole server. BINARIES is where pg_ctl and postgres are. ADMINISTRATOR is the server's first superuser.
+
+    STORE={store}
+    IDENTITY='/path/to/identity.txt'
+    DATA='/path/to/new/data'
+    BINARIES={binaries}
+    ADMINISTRATOR='postgres'
+
+For a moment in time only: the moment, in UTC and in this form: 2026-11-25T10:30:00Z. Leave it empty for
+the latest state.
+
+    MOMENT=''
+
+## 2 Open the repository
+
+Its passphrase is sealed to the recipients. It is in a file of your account alone as long as the restore takes.
+
+    umask 077
+    mkdir "$DATA.pgbackrest"
+    CONFIGURATION="$DATA.pgbackrest/conf"
+    export CONFIGURATION
+    {{ printf '[global]\\nrepo1-path=%s/repository\\nrepo1-cipher-type=aes-256-cbc\\nrepo1-cipher-pass=' "$STORE"
+      age --decrypt --identity "$IDENTITY" "$STORE/passphrase.age" || touch "$DATA.failed"
+      printf '\\nlock-path=%s/lock\\nspool-path=%s/spool\\nlog-level-file=off\\n' "$DATA.pgbackrest" "$DATA.pgbackrest"
+      printf 'log-level-console=info\\n[{name}]\\npg1-path=%s\\n' "$DATA"; }} > "$CONFIGURATION"
+    test ! -e "$DATA.failed"
+    TOOL="pgbackrest --stanza={name}"
+    $TOOL --config="$CONFIGURATION" --log-level-console=off info
+
+## 3 Unpack the set
+
+The newest one, or for a moment the newest one that was complete by then. pgBackRest compares each file with what was
+written. Tablespaces are put into folders below $DATA.tablespaces.
+
+    install -d -m 0700 "$DATA"
+    set --
+    if [ -n "$MOMENT" ]; then set -- --type=time "--target=$(echo "${{MOMENT%Z}}+00" | tr T ' ')"; fi
+    $TOOL --config="$CONFIGURATION" --tablespace-map-all="$DATA.tablespaces" --archive-mode=off "$@" restore \\
+      > "$DATA.pgbackrest/log"
+    SET=$(sed -n 's/.*restore backup set \\([^ ,]*\\).*/\\1/p' "$DATA.pgbackrest/log")
+    test -n "$SET"
+    echo "set: $SET"
+    cd "$DATA"
+    sed -i '/^# Recovery settings generated by pgBackRest/,$d' postgresql.auto.conf
+"""
+
+# It ends with 1 for what is not there. What it can't open must not pass for the end of the log.
+_FETCH_PGBACKREST: t.Final = """\
+    FETCH="$TOOL --config=\\"\\$CONFIGURATION\\" --log-level-console=off archive-get %f \\"%p\\""
+    FETCH="$FETCH; FOUND=\\$?; if [ \\$FOUND -gt 1 ]; then exit 255; fi; exit \\$FOUND"
+    printf "restore_command = '%s'\\n" "$FETCH" >> restore.conf
+"""
+_NEWEST_PGBACKREST: t.Final = """\
+    look() {
+      $TOOL --config="$CONFIGURATION" --log-level-console=off "$@"
+    }
+    NEWEST=$(look repo-ls --recurse "archive/{name}" | sed -n 's/.*\\([0-9A-F]\\{24\\}\\)-[0-9a-f]\\{40\\}.*/\\1/p' |
+      sort | tail -n 1)
+    START=$(look info --set="$SET" | sed -n 's/^ *wal start.stop: \\([0-9A-F]*\\) .*/\\1/p')
+    rm -r "$DATA.pgbackrest"
 """
 
 _MARIADB: t.Final = """\
@@ -328,13 +410,20 @@ def render_restore_text(job: BackupJob, *, key_file: str = "") -> str:
 
     :param key_file: where MariaDB keeps the keys of its encrypted tables; empty if it encrypts none.
     """
-    if isinstance(job.server, PostgreSQLPlace):
-        return render_postgresql_text(job.name, store=job.store, binaries=job.server.binaries)
-    return render_mariadb_text(job.name, store=job.store, key_file=key_file)
+    if not isinstance(job.server, PostgreSQLPlace):
+        return render_mariadb_text(job.name, store=job.store, key_file=key_file)
+    render = render_pgbackrest_text if job.repository else render_postgresql_text
+    return render(job.name, store=job.store, binaries=job.server.binaries)
 
 
 def render_postgresql_text(name: str, *, store: str, binaries: str) -> str:
-    return _with_check(_POSTGRESQL.format(name=name, store=_quoted(store), binaries=_quoted(binaries)))
+    recover = _RECOVER.format(fetch=_FETCH_SEALED, newest=_NEWEST_SEALED)
+    return _with_check(_POSTGRESQL.format(name=name, store=_quoted(store), binaries=_quoted(binaries)) + recover)
+
+
+def render_pgbackrest_text(name: str, *, store: str, binaries: str) -> str:
+    recover = _RECOVER.format(fetch=_FETCH_PGBACKREST, newest=_NEWEST_PGBACKREST.replace("{name}", name))
+    return _with_check(_PGBACKREST.format(name=name, store=_quoted(store), binaries=_quoted(binaries)) + recover)
 
 
 def render_mariadb_text(name: str, *, store: str, key_file: str) -> str:

@@ -12,15 +12,20 @@ import dataclasses
 import re
 import typing as t
 
-from .backup_job_file import MARIADB, POSTGRESQL
+from .backup_job_file import MARIADB, PGBACKREST, POSTGRESQL
 from .errors import InvalidDeclaration
+from .pgbackrest import PROGRAM as PGBACKREST_PROGRAM
+from .pgbackrest import Repository
 
 ACCOUNT: t.Final = "bulwark-backup"
 PROGRAM: t.Final = "/usr/local/lib/bulwark/bulwark-backup.pyz"
 PYTHON: t.Final = "/usr/bin/python3"
 UNIT_FOLDER: t.Final = "/etc/systemd/system"
 # What the names of a job's units end in, besides those of its full backup.
-ENDINGS: t.Final = ("-collect", "-heartbeat", "-stream", "-renew", "-deliver", "-verify")
+ENDINGS: t.Final = (
+    *("-collect", "-heartbeat", "-stream", "-renew", "-deliver", "-verify"),
+    *("-repository", "-between"),
+)
 
 _HEADER: t.Final = "# Managed by bulwark.database (backup_job): the next run undoes changes made here by hand.\n"
 # The program ends itself at its deadline, cleans up and says so; systemd ends one that can't any more.
@@ -69,6 +74,12 @@ _SANDBOX_WITH_NETWORK: t.Final = (
     *(one for one in _SANDBOX if one[0] not in ("PrivateNetwork", "RestrictAddressFamilies")),
     ("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6"),
 )
+# Only for the server's own account on this host.
+_SANDBOX_WITH_LOOPBACK: t.Final = (
+    *_SANDBOX_WITH_NETWORK,
+    ("IPAddressDeny", "any"),
+    ("IPAddressAllow", "localhost"),
+)
 # The database comes first, whatever the backup would like.
 _LOW_PRIORITY: t.Final = (
     ("Nice", "10"),
@@ -94,6 +105,7 @@ class Schedule:
     :param randomized_delay: seconds at most that are added at random, so that many hosts don't start at once.
     :param on_failure: units that are started when one of the job's fails.
     :param verify_weekly: whether every byte of the store is read each Sunday.
+    :param between_at: times of day of sets between full ones (pgBackRest).
     """
 
     at: str = "00:00"
@@ -101,10 +113,12 @@ class Schedule:
     randomized_delay: int = 0
     on_failure: tuple[str, ...] = ()
     verify_weekly: bool = True
+    between_at: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not _TIME.fullmatch(self.at):
-            raise InvalidDeclaration(f"full_at is {self.at!r}, no time of day", "Like 00:00 or 23:30")
+        for option, time in (("full_at", self.at), *(("between_at", time) for time in self.between_at)):
+            if not _TIME.fullmatch(time):
+                raise InvalidDeclaration(f"{option} is {time!r}, no time of day", "Like 00:00 or 23:30")
         if not _ZONE.fullmatch(self.time_zone):
             raise InvalidDeclaration(f"time_zone is {self.time_zone!r}, no time zone", "Like UTC or Europe/Berlin")
         if self.randomized_delay < 0:
@@ -118,8 +132,10 @@ class Schedule:
     @property
     def calendar(self) -> str:
         """As in OnCalendar=."""
-        time = self.at if self.at.count(":") == 2 else f"{self.at}:00"
-        return f"*-*-* {time} {self.time_zone}"
+        return self.calendar_of(self.at)
+
+    def calendar_of(self, at: str) -> str:
+        return f"*-*-* {at if at.count(':') == 2 else f'{at}:00'} {self.time_zone}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +145,7 @@ class UnitJob:
     :param heartbeat: the command that commits an empty transaction; empty where none is needed.
     :param stream: folder that MariaDB's binary logs are streamed to; empty where they are not.
     :param delivery_key: private key by which the store is copied to another host; empty where it is not.
+    :param repository: of pgBackRest; None for the other engines.
     """
 
     name: str
@@ -142,6 +159,7 @@ class UnitJob:
     heartbeat: tuple[str, ...] = ()
     stream: str = ""
     delivery_key: str = ""
+    repository: Repository | None = None
 
     @property
     def unit(self) -> str:
@@ -159,6 +177,12 @@ def render_units(job: UnitJob) -> dict[str, str]:
         units[f"{job.unit}-stream.timer"] = _minute_timer("Follow the binary logs for", job)
         units[f"{job.unit}-renew.service"] = _renew_service(job)
         units[f"{job.unit}-renew.timer"] = _minute_timer("Look whether a full backup is asked for at once of", job)
+    if job.repository:
+        units[f"{job.unit}-repository.service"] = _repository_service(job, job.repository)
+        units[f"{job.unit}-repository.timer"] = _minute_timer("Take the log for", job)
+        if job.schedule.between_at:
+            units[f"{job.unit}-between.service"] = _between_service(job)
+            units[f"{job.unit}-between.timer"] = _between_timer(job)
     if job.engine == POSTGRESQL or job.stream:
         units[f"{job.unit}-collect.service"] = _collect_service(job)
         units[f"{job.unit}-collect.timer"] = _minute_timer("Carry the log of", job)
@@ -187,8 +211,48 @@ def _full_service(job: UnitJob, *, when: str = "") -> str:
         command=job.command("full"),
         seconds=job.deadline_seconds + _GRACE_SECONDS,
         writable=[job.store, job.state, *([job.incoming] if job.incoming else [])],
-        sandbox=(*_SANDBOX, *(_READS_EVERY_FILE if job.engine == MARIADB else _NO_CAPABILITIES)),
+        sandbox=(*_SANDBOX, *(_READS_EVERY_FILE if job.engine in (MARIADB, PGBACKREST) else _NO_CAPABILITIES)),
     )
+
+
+def _between_service(job: UnitJob) -> str:
+    return _service(
+        job,
+        description=f"Encrypted backup {job.name} between full ones ({job.engine})",
+        command=job.command("between"),
+        seconds=job.deadline_seconds + _GRACE_SECONDS,
+        writable=[job.store, job.state],
+        sandbox=(*_SANDBOX, *_READS_EVERY_FILE),
+    )
+
+
+def _repository_service(job: UnitJob, repository: Repository) -> str:
+    """Takes WAL from the server's own account, which has no access to the repository. Its timer starts it where it does
+    not run, and stopping that stops it. Before there are keys there is nothing to serve."""
+    server = [PGBACKREST_PROGRAM, f"--config={repository.configuration}"]
+    service = [
+        ("Type", "exec"),
+        ("User", ACCOUNT),
+        ("Group", ACCOUNT),
+        # a new stanza takes the identity of a server that runs: where it does not, the backup tries again
+        ("ExecStartPre", f"-{job.command('prepare')}"),
+        ("ExecStart", " ".join([*server, f"--config-include-path={repository.secrets}", "server"])),
+        ("Restart", "always"),
+        ("RestartSec", "10"),
+        *_LOW_PRIORITY,
+        *_SANDBOX_WITH_LOOPBACK,
+        *_READS_EVERY_FILE,
+        ("ReadWritePaths", job.store),
+        ("ReadWritePaths", job.state),
+    ]
+    unit = [
+        ("Description", f"Take the log for the backup {job.name} into its repository"),
+        ("PartOf", f"{job.unit}-repository.timer"),
+        ("ConditionPathExists", repository.passphrase),
+        ("ConditionPathExists", repository.key("server")),
+        ("StartLimitIntervalSec", "0"),
+    ]
+    return f"{_HEADER}{_section('Unit', unit)}\n{_section('Service', service)}"
 
 
 def _renew_service(job: UnitJob) -> str:
@@ -309,6 +373,16 @@ def _full_timer(job: UnitJob) -> str:
         ("AccuracySec", "1s"),
     ]
     return _timer(f"Encrypted full backup {job.name}, each day", timer)
+
+
+def _between_timer(job: UnitJob) -> str:
+    schedule = job.schedule
+    timer = [
+        *(("OnCalendar", schedule.calendar_of(at)) for at in schedule.between_at),
+        ("RandomizedDelaySec", str(schedule.randomized_delay)),
+        ("AccuracySec", "1s"),
+    ]
+    return _timer(f"Encrypted backup {job.name} between full ones", timer)
 
 
 def _verify_timer(job: UnitJob) -> str:

@@ -67,7 +67,7 @@ def observe_job(job: Job) -> Host:
         missing_programs=tuple(_missing(job)),
         tablespaces=_tablespaces(data) if job.server.engine == POSTGRESQL else (),
         calendar_complaint=_calendar_complaint(job.schedule),
-        anteroom_is_closed=bool(job.server.unit) and _is_closed(job.server.unit, job.incoming),
+        anteroom_is_closed=bool(job.server.unit and job.incoming) and _is_closed(job.server.unit, job.incoming),
     )
 
 

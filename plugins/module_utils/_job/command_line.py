@@ -18,15 +18,18 @@ import types
 import typing as t
 
 from .._core.backup_job_file import BackupJob, parse_job
-from .._core.backup_status import describe
-from .._core.errors import BulwarkError, ObservationFailed
-from .._io.backup_log import archive, collect, waiting
-from .._io.backup_store import Store, is_locked, locked, read_text
+from .._core.errors import BulwarkError, InvalidDeclaration, ObservationFailed
+from .._core.pgbackrest import FULL, Repository
+from .._io.backup_log import archive, collect
+from .._io.backup_store import Store, locked, read_text
 from .binary_log import collect_binary_logs, stream
 from .cluster_turn import make_full_in_turn
 from .console import complain, say
-from .delivery import deliver, read_copies
+from .delivery import deliver
 from .full_backup import Done, prune
+from .job_status import status_of
+from .pgbackrest_backup import make_set, prepare
+from .pgbackrest_backup import prune as prune_repository
 from .state import describe_run, lock_of, read_history, remember, under_way
 from .verification import verify
 
@@ -49,7 +52,7 @@ def run(arguments: t.Sequence[str]) -> int:
         elif options.command == "stream":
             stream(job, say)
         elif options.command == "status":
-            say(json.dumps(_status(job), indent=1, sort_keys=True))
+            say(json.dumps(status_of(job), indent=1, sort_keys=True))
         else:
             _recorded(job, options)
     except BulwarkError as error:
@@ -66,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     texts = {
         "full": "make a full backup, read it back, then prune",
+        "between": "make a set between full ones (pgbackrest)",
+        "prepare": "have a repository that the log can go to (pgbackrest)",
         "archive": "seal one segment of the log (archive_command)",
         "collect": "carry sealed segments, or MariaDB's binary logs, into the store",
         "stream": "follow MariaDB's binary logs",
@@ -107,6 +112,8 @@ def _recorded(job: BackupJob, options: argparse.Namespace) -> None:
 
 def _act(job: BackupJob, options: argparse.Namespace) -> Done:
     lock = lock_of(job)
+    if job.repository:
+        return _act_on_repository(job, job.repository, options)
     if options.command == "full":
         with locked(lock, what=f"a full backup of {job.name}"), under_way(job):
             return make_full_in_turn(job, say)
@@ -125,27 +132,30 @@ def _act(job: BackupJob, options: argparse.Namespace) -> Done:
     if options.command == "deliver":
         with locked(os.path.join(job.state, "deliver.lock"), what=f"copying {job.name}"):
             return deliver(job, say)
-    return verify(job, say, deep=options.deep)
+    if options.command == "verify":
+        return verify(job, say, deep=options.deep)
+    raise InvalidDeclaration(f"{options.command} is of no use for {job.name}", "It is for the engine pgbackrest")
+
+
+def _act_on_repository(job: BackupJob, repository: Repository, options: argparse.Namespace) -> Done:
+    if options.command == "verify":
+        return verify(job, say, deep=options.deep)
+    with locked(lock_of(job), what=f"a backup of {job.name}"):
+        if options.command == "prepare":
+            return prepare(job, repository, say)
+        if options.command == "prune":
+            return prune_repository(job, repository, say, verified=_verified(job))
+        kind = FULL if options.command == "full" else repository.between
+        if options.command not in ("full", "between") or not kind:
+            raise InvalidDeclaration(f"{options.command} is of no use for {job.name}", "See its job file")
+        with under_way(job):
+            return make_set(job, repository, kind, say)
 
 
 def _verified(job: BackupJob) -> str:
     """The latest full backup that was read back, if nothing went wrong with a full backup since."""
     runs = [past for past in read_history(job) if past.command == "full" and not past.stood_aside]
     return runs[-1].id if runs and runs[-1].succeeded else ""
-
-
-def _status(job: BackupJob) -> dict[str, t.Any]:
-    contents = Store(job.store).look()
-    return describe(
-        job=job.name,
-        engine=job.engine,
-        recipients=job.recipients,
-        contents=contents,
-        waiting=len(waiting(job)),
-        history=read_history(job),
-        running=is_locked(lock_of(job)),
-        copies=read_copies(job),
-    )
 
 
 def _end(number: int, frame: types.FrameType | None) -> None:

@@ -55,7 +55,7 @@ def make_full(job: BackupJob, say: Say) -> Done:
     store = Store(job.store)
     store.make(with_log=bool(job.incoming or job.stream))
     earlier = [manifest.bytes for manifest in store.look().manifests]
-    _check_room(job, earlier)
+    check_room(job, earlier)
     partial = store.begin_full(render_id(started))
     try:
         manifest, key_file = _fill(job, partial, started, earlier, say)
@@ -95,7 +95,8 @@ def prune(job: BackupJob, say: Say, *, verified: str) -> Done:
     return Done()
 
 
-def _check_room(job: BackupJob, earlier: t.Sequence[int]) -> None:
+def check_room(job: BackupJob, earlier: t.Sequence[int]) -> None:
+    """Raises ApplyFailed if a backup as large as the largest of the earlier ones would leave too little."""
     free = free_percent(job.store, max(earlier, default=0))
     if free < job.minimum_free_percent:
         raise ApplyFailed(

@@ -34,9 +34,10 @@ from .._core.backup_units import ENDINGS
 from .._core.errors import BulwarkError
 from .._core.restore_test_file import RestoreTest, parse_restore_test
 from .._core.restore_test_units import test_file
+from .._io.backup_contents import look, sets_folder
 from .._io.backup_log import waiting
 from .._io.backup_measures import failed_units, first_expiry, modified, wal_state
-from .._io.backup_store import PARTIAL, Store, free_percent, is_locked, read_text, write_text
+from .._io.backup_store import PARTIAL, free_percent, is_locked, read_text, write_text
 from .delivery import read_copies
 from .state import lock_of, read_history
 
@@ -132,14 +133,14 @@ def _backup(name: str, state: str, failed: t.Mapping[str, bool], complaints: lis
 
 def _figures(job: BackupJob, kept: str) -> Figures:
     """From a look into the store, or from the last one if that is not long ago and no set came or went since."""
-    store, now = Store(job.store), time.time()
-    full_folder = os.stat(store.full).st_mtime_ns if os.path.isdir(store.full) else 0
+    now, folder = time.time(), sets_folder(job)
+    full_folder = os.stat(folder).st_mtime_ns if os.path.isdir(folder) else 0
     try:
         figures = parse_figures(read_text(kept))
     except (OSError, BulwarkError):
         figures = None
     if figures is None or not figures.is_fresh(now, full_folder, LOOK_SECONDS):
-        figures = figures_of(store.look(), looked=now, full_folder=full_folder)
+        figures = figures_of(look(job), looked=now, full_folder=full_folder)
         write_text(kept, render_figures(figures))
     return figures
 

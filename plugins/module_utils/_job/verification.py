@@ -17,8 +17,9 @@ from .._core.backup_restore_text import is_as_rendered
 from .._core.backup_segments import parse_segment
 from .._core.backup_window import gaps, read_log, start_segment
 from .._core.errors import BulwarkError, DidNotTakeEffect
+from .._io.backup_contents import look
 from .._io.backup_log import receipts
-from .._io.backup_store import Store, read_text
+from .._io.backup_store import read_text
 from .binary_log import LAST_SEALED
 from .full_backup import Done, Say
 from .state import read_history
@@ -48,8 +49,8 @@ def verify(job: BackupJob, say: Say, *, deep: bool) -> Done:
 
 def _look(job: BackupJob, *, deep: bool) -> Contents:
     """Reading every byte takes hours, in which sets are made and pruned: what is there is what there is after that."""
-    damaged = Store(job.store).look(contents=True).damaged if deep else ()
-    contents = Store(job.store).look()
+    damaged = look(job, contents=True).damaged if deep else ()
+    contents = look(job)
     return dataclasses.replace(contents, damaged=tuple(dict.fromkeys((*damaged, *contents.damaged))))
 
 

@@ -17,7 +17,8 @@ from .._core.backup_job_file import POSTGRESQL, BackupJob, parse_job
 from .._core.backup_moments import parse_moment
 from .._core.backup_status import describe
 from .._core.observations import BackupState
-from .._io.backup_store import Store, read_text
+from .._io.backup_contents import look
+from .._io.backup_store import read_text
 from .._io.units import require_booted, unit_properties
 from .._job.delivery import read_copies
 from .._job.state import read_history
@@ -28,6 +29,8 @@ _DAY_OLD: t.Final = 26 * 3600
 # What age and OpenPGP files begin with: the latter with a session key for a public key (RFC 4880, 4.2).
 _AGE: t.Final = b"age-encryption.org/v1"
 _OPENPGP: t.Final = (b"\x84", b"\x85", b"\x86", b"\xc1")
+# And what pgBackRest encrypts, by OpenSSL's own way.
+_OPENSSL: t.Final = b"Salted__"
 # Beside what is sealed, in clear on purpose: checksums, positions, public keys, instructions.
 _CLEAR: t.Final = (".json", ".txt")
 
@@ -46,7 +49,7 @@ def _job(name: str, now: float) -> BackupState:
     require_booted()
     path = job_file(name)
     job = parse_job(read_text(path), where=path)
-    contents, history = Store(job.store).look(), read_history(job)
+    contents, history = look(job), read_history(job)
     told = describe(
         job=job.name,
         engine=job.engine,
@@ -108,11 +111,17 @@ def audit_store(store: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     for folder, dummy, files in os.walk(store, onerror=_raise):
         for path in (folder, *(os.path.join(folder, name) for name in files)):
             status = os.lstat(path)
-            if status.st_uid != owner or stat.S_IMODE(status.st_mode) & 0o077 or stat.S_ISLNK(status.st_mode):
+            is_open = not stat.S_ISLNK(status.st_mode) and stat.S_IMODE(status.st_mode) & 0o077
+            if status.st_uid != owner or is_open or _leads_away(path, status.st_mode):
                 opened.append(path)
             if stat.S_ISREG(status.st_mode) and not _may_be_clear(path) and not _is_sealed(path):
                 unsealed.append(os.path.relpath(path, store))
     return tuple(sorted(opened)), tuple(sorted(unsealed))
+
+
+def _leads_away(path: str, mode: int) -> bool:
+    """pgBackRest has a link to the latest set beside it."""
+    return stat.S_ISLNK(mode) and "/" in os.readlink(path)
 
 
 def _may_be_clear(path: str) -> bool:
@@ -126,7 +135,7 @@ def _is_sealed(path: str) -> bool:
             start = stream.read(len(_AGE))
     except FileNotFoundError:  # pruned a moment ago
         return True
-    return start == _AGE or start[:1] in _OPENPGP
+    return start == _AGE or start[:1] in _OPENPGP or start.startswith(_OPENSSL)
 
 
 def _raise(error: OSError) -> None:

@@ -8,18 +8,14 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 from .._core.backup_deployment import check_name, job_file
 from .._core.backup_job_file import BackupJob, parse_job
-from .._core.backup_status import describe
 from .._core.errors import MissingRequirement
-from .._io.backup_log import waiting
-from .._io.backup_store import Store, is_locked
 from .._io.files import read_file
 from .._io.units import require_booted, unit_properties
-from .._job.state import read_history
+from .._job.job_status import status_of
 
 _BUSY: t.Final = ("active", "activating", "reloading")
 
@@ -32,7 +28,7 @@ def gather(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     service = unit_properties(f"{unit}.service", "ActiveState")
     timer = unit_properties(f"{unit}.timer", "ActiveState", "UnitFileState", "NextElapseUSecRealtime")
     return {
-        "backup": _status(job),
+        "backup": status_of(job),
         "store": job.store,
         "running": service["ActiveState"] in _BUSY,
         # Not "failed": Ansible takes that for a failure of the task.
@@ -47,17 +43,3 @@ def _read_job(path: str) -> BackupJob:
     if content is None:
         raise MissingRequirement(f"there is no backup job {path}", "Deploy it with backup_job, or correct the name")
     return parse_job(content.data.decode("utf-8", "replace"), where=path)
-
-
-def _status(job: BackupJob) -> dict[str, t.Any]:
-    """Of the store as it is now, in the words of the program's own ``status``."""
-    contents = Store(job.store).look()
-    return describe(
-        job=job.name,
-        engine=job.engine,
-        recipients=job.recipients,
-        contents=contents,
-        waiting=len(waiting(job)),
-        history=read_history(job),
-        running=is_locked(os.path.join(job.state, "lock")),
-    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .._core import pgbackrest
 from .._core.age_recipient import check_recipients
 from .._core.backup_deployment import (
     FILE,
@@ -20,13 +21,14 @@ from .._core.backup_deployment import (
     Limits,
     Server,
     check_name,
-    job_file,
     offsite_folder,
     plan_absent,
     plan_present,
+    repository_folder,
 )
 from .._core.backup_election import Cluster
-from .._core.backup_job_file import MARIADB, POSTGRESQL
+from .._core.backup_job_file import MARIADB, PGBACKREST, POSTGRESQL
+from .._core.backup_segments import DEFAULT_SEGMENT_BYTES
 from .._core.backup_units import PROGRAM, PYTHON, Schedule
 from .._core.errors import InvalidDeclaration
 from .._core.offsite import Offsite
@@ -42,7 +44,10 @@ _LIMITS: t.Final = ("keep_days", "compression_level", "deadline_seconds", "minim
 _NEEDED: t.Final = {
     POSTGRESQL: ("socket", "binaries", "data_directory"),
     MARIADB: ("socket", "defaults_file", "data_directory"),
+    PGBACKREST: ("socket", "binaries", "data_directory"),
 }
+_ENGINES: t.Final = tuple(_NEEDED)
+_BETWEEN: t.Final = tuple(pgbackrest.KINDS)
 
 
 def job_options() -> dict[str, dict[str, t.Any]]:
@@ -53,6 +58,7 @@ def job_options() -> dict[str, dict[str, t.Any]]:
         "data_directory": {"type": "str"},
         "defaults_file": {"type": "str"},
         "unit": {"type": "str", "default": ""},
+        "wal_segment_bytes": {"type": "int", "default": DEFAULT_SEGMENT_BYTES},
         "heartbeat_database": {"type": "str", "default": ""},
     }
     names = {"type": "list", "elements": "str"}
@@ -67,10 +73,16 @@ def job_options() -> dict[str, dict[str, t.Any]]:
         "port": {"type": "int", "default": 22},
         "user": {"type": "str", "default": "bulwark-copies"},
     }
+    repository = {
+        "between": {"type": "str", "choices": list(_BETWEEN), "default": _BETWEEN[0]},
+        "between_at": {**names, "default": []},
+        "processes": {"type": "int", "default": 1},
+        "port": {"type": "int", "default": pgbackrest.DEFAULT_PORT},
+    }
     return {
         "name": {"type": "str", "default": "main"},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        "engine": {"type": "str", "choices": [POSTGRESQL, MARIADB]},
+        "engine": {"type": "str", "choices": list(_ENGINES)},
         "server": {"type": "dict", "options": server},
         "store": {"type": "str"},
         "state_path": {"type": "str"},
@@ -80,6 +92,7 @@ def job_options() -> dict[str, dict[str, t.Any]]:
         "point_in_time": {"type": "bool", "default": True},
         "offsite": {"type": "dict", "options": offsite},
         "escrow_recipients": keys,
+        "repository": {"type": "dict", "options": repository},
         "keep_days": {"type": "int", "default": 7},
         "compression_level": {"type": "int", "default": 1},
         "deadline_seconds": {"type": "int", "default": 21600},
@@ -120,7 +133,7 @@ class PresentJob:
             "job_file": job.file,
             "store": job.store,
             "units": sorted(job.units),
-            "archive_command": archive_command(job.name) if job.incoming else "",
+            "archive_command": archive_command(job),
             "restart_pending": observed.anteroom_is_closed,
             "diff": _diff(plan, self._before),
         }
@@ -155,15 +168,19 @@ def subject(options: t.Mapping[str, t.Any]) -> PresentJob | AbsentJob:
     return PresentJob(_job(options))
 
 
-def archive_command(name: str) -> str:
-    """For PostgreSQL's parameter of that name."""
-    return f"{PYTHON} -I {PROGRAM} archive --job {job_file(name)} %p %f"
+def archive_command(job: Job) -> str:
+    """For PostgreSQL's parameter of that name; empty for a server without."""
+    if job.repository:
+        return pgbackrest.archive_command(job.repository, job.name)
+    if not job.incoming:
+        return ""
+    return f"{PYTHON} -I {PROGRAM} archive --job {job.file} %p %f"
 
 
 def _job(options: t.Mapping[str, t.Any]) -> Job:
     name, engine = check_name(options["name"]), options["engine"]
     if engine is None:
-        raise InvalidDeclaration("engine is missing", f"It is {POSTGRESQL} or {MARIADB}")
+        raise InvalidDeclaration("engine is missing", f"One of {', '.join(_ENGINES)}")
     has_log = engine == POSTGRESQL
     incoming = options["incoming_path"] or (f"/var/lib/bulwark/incoming/{name}" if has_log else "")
     if incoming and not has_log:
@@ -183,10 +200,27 @@ def _job(options: t.Mapping[str, t.Any]) -> Job:
             options["randomized_delay"],
             tuple(options["on_failure_units"]),
             options["verify_weekly"],
+            tuple((options["repository"] or {}).get("between_at") or ()),
         ),
         cluster=_cluster(engine, options),
         stream=f"{state}/stream" if engine == MARIADB and options["point_in_time"] else "",
         offsite=_offsite(name, options["offsite"]),
+        repository=_repository(name, engine, options),
+    )
+
+
+def _repository(name: str, engine: str, options: t.Mapping[str, t.Any]) -> pgbackrest.Repository | None:
+    declared = options["repository"] or {}
+    if engine != PGBACKREST:
+        if declared:
+            raise InvalidDeclaration(f"repository is of no use with the engine {engine}", "Leave it out")
+        return None
+    return pgbackrest.Repository(
+        folder=repository_folder(name),
+        segment_bytes=(options["server"] or {}).get("wal_segment_bytes") or DEFAULT_SEGMENT_BYTES,
+        between=pgbackrest.KINDS[declared.get("between") or _BETWEEN[0]] if declared.get("between_at") else "",
+        processes=declared.get("processes") or 1,
+        port=declared.get("port") or pgbackrest.DEFAULT_PORT,
     )
 
 
