@@ -45,9 +45,13 @@ options:
     choices: [present, absent]
     default: present
   engine:
-    description: What is backed up. Needed with O(state=present).
+    description:
+      - What makes the backup. V(postgresql) seals the stream of C(pg_basebackup), V(mariadb) that of C(mariadb-backup).
+      - V(pgbackrest) has pgBackRest back PostgreSQL up into an encrypted repository below O(store). Its passphrase is on
+        the host. The role P(bulwark.database.encrypted_backup#role) makes passphrase and keys.
+      - Needed with O(state=present).
     type: str
-    choices: [postgresql, mariadb]
+    choices: [postgresql, mariadb, pgbackrest]
   server:
     description:
       - Where the server lives on this host, as M(bulwark.database.postgresql_server_info) and
@@ -86,6 +90,34 @@ options:
           - It needs C(CONNECT) and nothing else, and writes nothing but its own end to the WAL. Empty for no heartbeat.
         type: str
         default: ''
+      wal_segment_bytes:
+        description: Size of PostgreSQL's WAL segments, for O(engine=pgbackrest).
+        type: int
+        default: 16777216
+  repository:
+    description: Of O(engine=pgbackrest).
+    type: dict
+    suboptions:
+      between:
+        description:
+          - What is made at O(repository.between_at), sets of what changed since the last full one (V(differential)) or
+            since the last one of any kind (V(incremental)).
+        type: str
+        choices: [differential, incremental]
+        default: differential
+      between_at:
+        description: Times of day, in O(time_zone). By default there are none.
+        type: list
+        elements: str
+        default: []
+      processes:
+        description: How many processes copy at the same time.
+        type: int
+        default: 1
+      port:
+        description: Port on the loopback address at which the repository takes WAL from the server's own account.
+        type: int
+        default: 8432
   store:
     description: Folder of the backups. Default is C(/var/backups/bulwark/NAME). Better is a file system of its own.
     type: str
@@ -208,6 +240,7 @@ requirements:
   - age, zstd
   - for PostgreSQL, pg_basebackup and psql of the server's version
   - for MariaDB, mariadb-backup
+  - for O(engine=pgbackrest), pgBackRest 2.45 or newer
 """
 
 EXAMPLES = r"""
@@ -270,7 +303,7 @@ units:
   elements: str
   sample: [bulwark-backup-main.service, bulwark-backup-main.timer]
 archive_command:
-  description: What PostgreSQL's parameter of that name is to be; an empty string for MariaDB.
+  description: What PostgreSQL's parameter of that name is to be. An empty string for MariaDB.
   returned: O(state=present)
   type: str
 restart_pending:

@@ -31,6 +31,7 @@ SETTINGS: t.Final = (
     "ssl_crl_file",
     "ssl_key_file",
     "unix_socket_directories",
+    "wal_segment_size",
 )
 SETTINGS_QUERY: t.Final = (
     "SELECT name, coalesce(pg_catalog.current_setting(name, true), '') FROM pg_catalog.unnest(%s::text[]) AS name"

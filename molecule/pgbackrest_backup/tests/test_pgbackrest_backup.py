@@ -1,0 +1,217 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups by pgBackRest on a hardened host, as its timers make them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+import testinfra
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from testinfra.backend.base import CommandResult
+
+HOST = "molecule-pgbackrest"
+SCENARIO = Path(__file__).resolve().parent.parent
+INVENTORY = os.environ["MOLECULE_INVENTORY_FILE"]
+KEYS = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "keys"
+STORE = "/var/backups/bulwark/main"
+FOLDER = "/etc/bulwark/backup/main.pgbackrest"
+UNIT = "bulwark-backup-main.service"
+REPOSITORY = "bulwark-backup-main-repository.service"
+ALERTS = "/run/molecule-alerts"
+MARKER = "f1ndme-Bulwark-marker"
+PATIENCE_SECONDS = 240
+ROUTINES = (
+    "pg_backup_start(text,boolean)",
+    "pg_backup_stop(boolean)",
+    "pg_switch_wal()",
+    "pg_create_restore_point(text)",
+)
+
+
+def run(command: str) -> CommandResult:
+    return testinfra.get_host(f"podman://{HOST}").run(command)
+
+
+def output(command: str) -> str:
+    done = run(command)
+    assert done.rc == 0, f"{command}: {done.stdout}{done.stderr}"
+    return str(done.stdout).strip()
+
+
+def sql(statement: str, *, database: str = "shop") -> str:
+    psql = f"cd / && runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d {database}"
+    return output(f"{psql} -c {shlex.quote(statement)}")
+
+
+def info() -> dict[str, t.Any]:
+    command = ["ansible", "-i", INVENTORY, HOST, "-m", "bulwark.database.backup_info"]
+    callback = {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, **callback})
+    found = json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"][HOST]
+    assert not found.get("failed"), found
+    return t.cast("dict[str, t.Any]", found)
+
+
+def converge(*flags: str) -> subprocess.CompletedProcess[str]:
+    command = ["ansible-playbook", "-i", INVENTORY, "converge.yml", *flags]
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=SCENARIO)
+
+
+def wait_until(is_so: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s: {what}"
+        time.sleep(1)
+
+
+def archived(name: str) -> bool:
+    return sql(f"SELECT coalesce(max(last_archived_wal), '') >= '{name}' FROM pg_stat_archiver") == "t"
+
+
+def switch() -> None:
+    name = sql("SELECT pg_walfile_name(pg_switch_wal())")
+    wait_until(lambda: archived(name), f"{name} is archived")
+
+
+def test_the_first_backup_is_there_and_the_next_ones_are_due() -> None:
+    found = info()
+    backup = found["backup"]
+    assert [backup["engine"], backup["last_error"], backup["damaged"], backup["gaps"]] == ["pgbackrest", None, [], []]
+    assert backup["fulls"][0]["id"].endswith("F")
+    assert found["next_run"].endswith("00:00:00 UTC")
+    between = output("systemctl show --value --property=TimersCalendar bulwark-backup-main-between.timer")
+    assert all(f"{hour}:00:00 UTC" in between for hour in ("06", "12", "18"))
+    assert output(f"systemctl is-active {REPOSITORY}") == "active"
+
+
+def test_a_full_and_an_incremental_set_come_of_their_services() -> None:
+    before = {one["id"] for one in info()["backup"]["fulls"]}
+    assert run(f"systemctl start {UNIT}").rc == 0, output("journalctl -b --output=cat -n 30")
+    sql("INSERT INTO written SELECT max(number) + 1 FROM written")
+    assert run("systemctl start bulwark-backup-main-between.service").rc == 0, output(
+        "journalctl -b --output=cat -n 30"
+    )
+    new = [one["id"] for one in info()["backup"]["fulls"] if one["id"] not in before]
+    assert [label[-1] for label in new] == ["F", "I"]
+    assert run("systemctl start bulwark-backup-main-verify.service").rc == 0, output("journalctl -b --output=cat -n 30")
+
+
+def test_the_log_goes_on_whatever_happens_to_the_service_of_the_repository() -> None:
+    switch()
+    output(f"systemctl kill --signal=SIGKILL {REPOSITORY}")
+    sql("INSERT INTO written SELECT max(number) + 1 FROM written")
+    switch()
+    assert output(f"systemctl is-active {REPOSITORY}") == "active"
+    assert info()["backup"]["gaps"] == []
+
+
+def test_the_repository_is_for_this_host_and_the_account_of_the_backup_alone() -> None:
+    listening = output("ss -Hltn sport = :8432")
+    assert [line.split()[3] for line in listening.splitlines()] == ["127.0.0.1:8432"]
+    for path in (f"{STORE}/repository", f"{FOLDER}/secret/passphrase.conf", f"{FOLDER}/server.key"):
+        assert run(f"runuser -u postgres -- test -r {path}").rc != 0, path
+    assert run(f"runuser -u nobody -- test -r {FOLDER}/client.key").rc != 0
+    opened = output(f"find {STORE} -not -type l '(' -perm /077 -o -not -user bulwark-backup ')'")
+    assert opened == ""
+
+
+def test_nothing_stored_can_be_read_without_the_passphrase_and_that_only_by_its_recipients() -> None:
+    switch()
+    assert run(f"grep -raq {MARKER} {STORE}").rc == 1
+    secret = output(f"sed -n 's/^repo1-cipher-pass=//p' {FOLDER}/secret/passphrase.conf")
+    assert len(secret) == 64
+    assert run(f"grep -raqF {secret} {STORE} /etc/systemd /var/log/postgresql").rc == 1
+    assert secret not in output("ps -eo args; journalctl -b --output=cat")
+    assert output(f"head -n 1 {STORE}/passphrase.age") == "-----BEGIN AGE ENCRYPTED FILE-----"
+
+
+@pytest.fixture
+def a_copy() -> t.Iterator[str]:
+    """What somebody has who holds the store and an identity, and none of our software."""
+    folder = "/var/tmp/restore"
+    output(f"install -d -m 0700 {folder} && cp -a {STORE} {folder}/store")
+    subprocess.run(["podman", "cp", str(KEYS / "restore.txt"), f"{HOST}:{folder}/identity.txt"], check=True)
+    output(f"chown -R postgres {folder}")
+    yield folder
+    run(f"runuser -u postgres -- sh -c '/usr/lib/postgresql/*/bin/pg_ctl stop -m immediate -D {folder}/data'")
+    output(f"rm -r {folder}")
+
+
+def test_restore_txt_alone_brings_everything_back_up_to_a_moment(a_copy: str) -> None:
+    sql("INSERT INTO written VALUES (100001)")
+    time.sleep(1.1)
+    moment = sql("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+    time.sleep(1.1)
+    sql("INSERT INTO written VALUES (100002)")
+    time.sleep(2.2)
+    switch()
+    output(f"cp -a {STORE}/. {a_copy}/store && chown -R postgres {a_copy}/store")
+    values = {
+        "STORE": f"{a_copy}/store",
+        "IDENTITY": f"{a_copy}/identity.txt",
+        "DATA": f"{a_copy}/data",
+        "MOMENT": moment,
+    }
+    script = commands_of(output(f"cat {STORE}/RESTORE.txt"), **values)
+    rows = '"$BINARIES/psql" -XAt -h "$DATA" -p 5432 -d shop -c '
+    script += rows + "'SELECT max(number) FROM written'\n" + rows + "'SELECT text FROM placed'\n"
+    done = run(f"cd / && runuser -u postgres -- sh -c {shlex.quote(script)}")
+    assert done.rc == 0, done.stdout + done.stderr
+    assert done.stdout.split()[-2:] == ["100001", MARKER], done.stdout
+
+
+def commands_of(restore_text: str, **values: str) -> str:
+    script = "\n".join(line[4:] for line in restore_text.splitlines() if line.startswith("    "))
+    for name, value in values.items():
+        script, count = re.subn(
+            rf"^{name}='?.*'?$", f"{name}={shlex.quote(value)}", script, count=1, flags=re.MULTILINE
+        )
+        assert count == 1, f"RESTORE.txt does not ask for {name}"
+    return f"set -e\n{script}\n"
+
+
+@pytest.mark.parametrize("routine", ROUTINES)
+def test_the_database_account_has_no_right_too_many(routine: str) -> None:
+    """Without any one of them there is no backup, which alerts."""
+    run(f"rm -f {ALERTS}")
+    good = {one["id"] for one in info()["backup"]["fulls"]}
+    sql(f'REVOKE EXECUTE ON FUNCTION {routine} FROM "bulwark-backup"', database="postgres")
+    try:
+        assert run(f"systemctl start {UNIT}").rc != 0
+    finally:
+        sql(f'GRANT EXECUTE ON FUNCTION {routine} TO "bulwark-backup"', database="postgres")
+    found = info()["backup"]
+    assert routine.split("(")[0] in found["last_error"]
+    assert {one["id"] for one in found["fulls"]} == good
+    wait_until(lambda: UNIT in run(f"cat {ALERTS}").stdout, "somebody is told")
+
+
+def test_a_lost_passphrase_is_refused_before_anything_changes() -> None:
+    """A new one could not read what there is, and the log would go nowhere."""
+    output(f"mv {FOLDER}/secret/passphrase.conf /root/passphrase.conf")
+    try:
+        done = converge()
+        assert done.returncode != 0
+        assert "passphrase.age" in done.stdout
+    finally:
+        output(f"mv /root/passphrase.conf {FOLDER}/secret/passphrase.conf")
+
+
+def test_a_second_run_and_a_dry_one_change_nothing() -> None:
+    assert run(f"systemctl start {UNIT}").rc == 0
+    for flags in (("--check", "--diff"), ("--diff",)):
+        done = converge(*flags)
+        assert done.returncode == 0, done.stdout[-3000:]
+        assert "changed=0" in done.stdout, [line for line in done.stdout.splitlines() if "changed:" in line]
