@@ -47,8 +47,8 @@ options:
   engine:
     description:
       - What makes the backup. V(postgresql) seals the stream of C(pg_basebackup), V(mariadb) that of C(mariadb-backup).
-      - V(pgbackrest) has pgBackRest back PostgreSQL up into an encrypted repository below O(store). Its passphrase is on
-        the host. The role P(bulwark.database.encrypted_backup#role) makes passphrase and keys.
+      - V(pgbackrest) has pgBackRest back PostgreSQL up into an encrypted repository below O(store). Its passphrase is
+        on the host. The role P(bulwark.database.encrypted_backup#role) makes passphrase and keys.
       - Needed with O(state=present).
     type: str
     choices: [postgresql, mariadb, pgbackrest]

@@ -73,6 +73,10 @@ class Repository:
         return f"{self.folder}/archive.conf"
 
     @property
+    def configurations(self) -> tuple[str, str]:
+        return self.configuration, self.archive_configuration
+
+    @property
     def secrets(self) -> str:
         """Folder whose files are read beside the configuration: that with the passphrase."""
         return f"{self.folder}/secret"

@@ -34,10 +34,12 @@ from .._core.backup_deployment import (
     folders_of,
     job_file,
     passages_of,
+    repository_folder,
 )
 from .._core.backup_job_file import POSTGRESQL
 from .._core.backup_units import ACCOUNT, ENDINGS, PYTHON, UNIT_FOLDER, Schedule
 from .._core.errors import ApplyFailed, ObservationFailed
+from .._core.pgbackrest import Repository
 from .._core.plan import Change, Plan
 from .._core.sandbox import is_read_only, parse_mounts
 from .accounts import Accounts, group_number, owner_number
@@ -86,10 +88,12 @@ def observe_account() -> ObservedAccount | None:
 
 
 def files_of_name(name: str) -> tuple[str, ...]:
-    """Files of a job that the module makes under its name; neither store nor state."""
+    """Files of a job that the module makes under its name; neither store nor state, and no key of either."""
     units = [f"{UNIT_FOLDER}/bulwark-backup-{name}{end}.{kind}" for end in _SUFFIXES for kind in ("service", "timer")]
     drop_ins = glob.glob(f"{UNIT_FOLDER}/*.d/60-bulwark-backup-{name}.conf")
-    return tuple(path for path in (*units, *sorted(drop_ins), job_file(name)) if os.path.lexists(path))
+    configurations = Repository(repository_folder(name)).configurations
+    paths = (*units, *sorted(drop_ins), *configurations, job_file(name))
+    return tuple(path for path in paths if os.path.lexists(path))
 
 
 def observe_timers(name: str) -> dict[str, ObservedTimer]:

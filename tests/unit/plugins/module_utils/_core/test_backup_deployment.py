@@ -17,6 +17,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.backup_depl
     FOLDER,
     MAKE_ACCOUNT,
     PUT,
+    REMOVE,
     WANTED_ACCOUNT,
     Host,
     Item,
@@ -32,6 +33,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.backup_depl
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_election import Cluster
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_job_file import (
     MARIADB,
+    PGBACKREST,
     POSTGRESQL,
     parse_job,
 )
@@ -42,6 +44,8 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.errors impo
     MissingRequirement,
     RefusedForSafety,
 )
+from ansible_collections.bulwark.database.plugins.module_utils._core.offsite import Offsite
+from ansible_collections.bulwark.database.plugins.module_utils._core.pgbackrest import Repository
 from ansible_collections.bulwark.database.plugins.module_utils._core.plan import Plan
 
 PROGRAM = b"a program"
@@ -71,6 +75,14 @@ JOB = Job(
 OF_MARIADB = dataclasses.replace(
     JOB, server=Server(MARIADB, "/run/mysqld/mysqld.sock", "/var/lib/mysql", defaults_file="/etc/my.cnf"), incoming=""
 )
+OF_PGBACKREST = dataclasses.replace(
+    JOB,
+    server=dataclasses.replace(SERVER, engine=PGBACKREST),
+    incoming="",
+    schedule=Schedule(between_at=("06:00", "18:00")),
+    repository=Repository("/etc/bulwark/backup/main.pgbackrest", between="incr"),
+)
+EACH = pytest.mark.parametrize("job", [JOB, OF_MARIADB, OF_PGBACKREST], ids=lambda job: job.server.engine)
 EMPTY = Host(account=None, items={}, real_paths={}, server_account="postgres", timers={})
 
 
@@ -83,7 +95,8 @@ def applied(plan: Plan, host: Host) -> Host:
             account = WANTED_ACCOUNT
         elif action == PUT:
             items[what.path] = what
-            files |= {what.path} if "bulwark-backup-main" in what.path or what.path.endswith(".json") else set()
+            ours = "bulwark-backup-main" in what.path or what.path.endswith((".json", ".conf"))
+            files |= {what.path} if ours else set()
         elif action == ENABLE:
             timers[what] = ObservedTimer(enabled=True, active=True)
         else:
@@ -93,7 +106,7 @@ def applied(plan: Plan, host: Host) -> Host:
     return dataclasses.replace(host, account=account, items=items, timers=timers, job_files=tuple(sorted(files)))
 
 
-@pytest.mark.parametrize("job", [JOB, OF_MARIADB], ids=["postgresql", "mariadb"])
+@EACH
 def test_a_plan_applied_once_leaves_nothing_to_do(job: Job) -> None:
     plan = plan_present(job, EMPTY, PROGRAM)
     assert plan
@@ -132,12 +145,13 @@ def test_the_file_of_the_job_says_what_the_program_needs() -> None:
     }
 
 
-@pytest.mark.parametrize("job", [JOB, OF_MARIADB], ids=["postgresql", "mariadb"])
+@EACH
 def test_the_program_reads_what_was_written(job: Job) -> None:
     read = parse_job(deployed(job).items[job.file].data.decode())
     assert (read.name, read.engine, read.store, read.state) == (job.name, job.server.engine, job.store, job.state)
     assert (read.incoming, read.recipients) == (job.incoming, KEYS)
     assert {name: getattr(read, name) for name in dataclasses.asdict(job.limits)} == dataclasses.asdict(job.limits)
+    assert read.repository == job.repository
 
 
 def test_folders_are_open_to_nobody_who_does_not_need_them() -> None:
@@ -148,6 +162,34 @@ def test_folders_are_open_to_nobody_who_does_not_need_them() -> None:
     assert items["/var/lib/bulwark"].access == "root:root 0711"
     assert items[JOB.file].access == "root:bulwark-backup 0644"
     assert deployed(OF_MARIADB).items[JOB.file].access == "root:bulwark-backup 0640"
+
+
+def test_the_server_s_account_reads_its_own_half_of_a_repository_and_no_passphrase() -> None:
+    items = deployed(OF_PGBACKREST).items
+    folder = "/etc/bulwark/backup/main.pgbackrest"
+    assert items[f"{folder}/secret"].access == "root:bulwark-backup 0750"
+    assert items[f"{folder}/repository.conf"].access == "root:bulwark-backup 0640"
+    assert items[f"{folder}/archive.conf"].access == "root:root 0644"
+
+
+def test_the_service_of_a_repository_reads_its_configuration_again_when_that_changed() -> None:
+    path = "/etc/bulwark/backup/main.pgbackrest/repository.conf"
+    changed = with_item(deployed(OF_PGBACKREST), path=path, data=b"[global]\n")
+    changes = [change.payload for change in plan_present(OF_PGBACKREST, changed, PROGRAM)]
+    assert [action for action, dummy in changes] == [PUT, ENABLE]
+    assert changes[-1] == (ENABLE, "bulwark-backup-main-repository.timer")
+
+
+def test_a_job_that_another_engine_takes_over_loses_what_was_the_former_one_s() -> None:
+    plan = plan_present(JOB, deployed(OF_PGBACKREST), PROGRAM)
+    gone = {change.payload[1] for change in plan if change.payload[0] == REMOVE}
+    assert {"/etc/bulwark/backup/main.pgbackrest/archive.conf"} < gone
+    assert plan_present(JOB, applied(plan, deployed(OF_PGBACKREST)), PROGRAM).summaries() == []
+
+
+def test_copies_of_what_is_rewritten_in_place_are_refused() -> None:
+    with pytest.raises(InvalidDeclaration, match="offsite is of no use with the engine pgbackrest"):
+        dataclasses.replace(OF_PGBACKREST, offsite=Offsite("keeper", 22, "bulwark-copies", "/k", "/h"))
 
 
 def with_item(host: Host, **changes: t.Any) -> Host:
