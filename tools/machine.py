@@ -65,6 +65,7 @@ REQUIREMENTS = (
     Requirement("rsync", "rsync", "state transfers of clusters in integration tests"),
     Requirement("age", "age", "seals keys and backups in integration tests"),
     Requirement("zstd", "zstd", "compresses backups in integration tests"),
+    Requirement("pgbackrest", "pgbackrest", "backs PostgreSQL servers up in integration tests"),
     Requirement("mariadb-client", "mariadb-binlog", "reads binary logs in integration tests"),
     Requirement("mariadb-backup", "mariadb-backup", "copies MariaDB servers in integration tests"),
     Requirement("python3-cryptography", "", "modules run on this machine in integration tests"),
