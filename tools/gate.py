@@ -48,7 +48,8 @@ FAULTS: t.Final = {"BULWARK_ALL_FAULTS": "1"}
 # The gate takes samples of these.
 BACKUP_COUNTS: t.Final = {"BULWARK_KILLS": "50", "BULWARK_CORRUPTIONS": "200", "BULWARK_MOMENTS": "20"}
 BACKUP_TESTS: t.Final = tuple(
-    f"tests/integration/test_backup_program_{what}.py" for what in ("faults", "postgresql", "mariadb", "binary_log")
+    f"tests/integration/test_backup_program_{what}.py"
+    for what in ("faults", "postgresql", "mariadb", "binary_log", "pgbackrest")
 )
 
 

@@ -183,21 +183,42 @@ def commands_of(restore_text: str, **values: str) -> str:
     return f"set -e\n{script}\n"
 
 
-@pytest.mark.parametrize("routine", ROUTINES)
-def test_the_database_account_has_no_right_too_many(routine: str) -> None:
-    """Without any one of them there is no backup, which alerts. Two of them it takes where a segment was just begun."""
+RIGHTS = (
+    "EXECUTE ON FUNCTION pg_backup_start(text,boolean)",
+    "EXECUTE ON FUNCTION pg_backup_stop(boolean)",
+    "CONNECT ON DATABASE postgres",
+    "pg_read_all_settings",
+)
+
+
+@pytest.mark.parametrize("right", RIGHTS)
+def test_without_any_right_of_the_account_there_is_no_backup_and_somebody_is_told(right: str) -> None:
+    """Two more, pg_switch_wal and pg_create_restore_point, it takes only where a segment was just begun."""
     run(f"rm -f {ALERTS}")
     good = {one["id"] for one in info()["backup"]["fulls"]}
-    sql(f'REVOKE EXECUTE ON FUNCTION {routine} FROM "bulwark-backup"', database="postgres")
+    sql(f'REVOKE {right} FROM "bulwark-backup"', database="shop")
     try:
-        sql("SELECT pg_switch_wal()")
         assert run(f"systemctl start {UNIT}").rc != 0
     finally:
-        sql(f'GRANT EXECUTE ON FUNCTION {routine} TO "bulwark-backup"', database="postgres")
+        sql(f'GRANT {right} TO "bulwark-backup"', database="shop")
     found = info()["backup"]
-    assert routine.split("(")[0] in found["last_error"]
+    assert "denied" in found["last_error"] or "unable" in found["last_error"], found["last_error"]
     assert {one["id"] for one in found["fulls"]} == good
     wait_until(lambda: UNIT in run(f"cat {ALERTS}").stdout, "somebody is told")
+
+
+def test_the_account_has_no_other_right() -> None:
+    role = "SELECT rolname FROM pg_roles WHERE oid"
+    account = "(SELECT oid FROM pg_roles WHERE rolname = 'bulwark-backup')"
+    assert sql(f"{role} IN (SELECT roleid FROM pg_auth_members WHERE member = {account})") == "pg_read_all_settings"
+    granted = sql(
+        "SELECT p.oid::regprocedure FROM pg_proc AS p, aclexplode(p.proacl) AS a"
+        f" WHERE a.grantee = {account} ORDER BY 1::text",
+        database="postgres",
+    )
+    assert sorted(granted.split("\n")) == sorted(ROUTINES)
+    flags = "rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls"
+    assert sql(f"SELECT {flags} FROM pg_roles WHERE rolname = 'bulwark-backup'") == "f"
 
 
 def test_a_lost_passphrase_is_refused_before_anything_changes() -> None:

@@ -28,6 +28,7 @@ _MINUTES_OLD: t.Final = 900
 _DAY_OLD: t.Final = 26 * 3600
 # What age and OpenPGP files begin with: the latter with a session key for a public key (RFC 4880, 4.2).
 _AGE: t.Final = b"age-encryption.org/v1"
+_AGE_AS_TEXT: t.Final = b"-----BEGIN AGE ENCRYPTED FILE-----"
 _OPENPGP: t.Final = (b"\x84", b"\x85", b"\x86", b"\xc1")
 # And what pgBackRest encrypts, by OpenSSL's own way.
 _OPENSSL: t.Final = b"Salted__"
@@ -132,10 +133,10 @@ def _may_be_clear(path: str) -> bool:
 def _is_sealed(path: str) -> bool:
     try:
         with open(path, "rb") as stream:
-            start = stream.read(len(_AGE))
+            start = stream.read(len(_AGE_AS_TEXT))
     except FileNotFoundError:  # pruned a moment ago
         return True
-    return start == _AGE or start[:1] in _OPENPGP or start.startswith(_OPENSSL)
+    return start.startswith((_AGE, _AGE_AS_TEXT, _OPENSSL)) or start[:1] in _OPENPGP
 
 
 def _raise(error: OSError) -> None:
