@@ -196,11 +196,11 @@ def test_without_any_right_of_the_account_there_is_no_backup_and_somebody_is_tol
     """Two more, pg_switch_wal and pg_create_restore_point, it takes only where a segment was just begun."""
     run(f"rm -f {ALERTS}")
     good = {one["id"] for one in info()["backup"]["fulls"]}
-    sql(f'REVOKE {right} FROM "bulwark-backup"', database="shop")
+    sql(f'REVOKE {right} FROM "bulwark-backup"', database="postgres")
     try:
         assert run(f"systemctl start {UNIT}").rc != 0
     finally:
-        sql(f'GRANT {right} TO "bulwark-backup"', database="shop")
+        sql(f'GRANT {right} TO "bulwark-backup"', database="postgres")
     found = info()["backup"]
     assert "denied" in found["last_error"] or "unable" in found["last_error"], found["last_error"]
     assert {one["id"] for one in found["fulls"]} == good
