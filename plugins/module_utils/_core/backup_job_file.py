@@ -15,9 +15,12 @@ import re
 import typing as t
 
 from .backup_election import Cluster
+from .backup_moments import parse_moment
 from .declared_fields import Fields
 from .errors import InvalidDeclaration
 from .offsite import Offsite
+from .openpgp_key import is_fingerprint
+from .sealing import AGE, GNUPG, TOOLS
 
 FORMAT: t.Final = 1
 POSTGRESQL: t.Final = "postgresql"
@@ -29,7 +32,7 @@ _ACCOUNT: t.Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _KNOWN: t.Final = (
     *("format", "name", "engine", "store", "state", "incoming", "recipients", "keep_days", "compression_level"),
     *("deadline_seconds", "minimum_free_percent", "smallest_share", "server"),
-    *("cluster", "stream", "offsite"),
+    *("cluster", "stream", "offsite", "sealing", "recipient_keys", "recipients_expire"),
 )
 
 
@@ -64,6 +67,9 @@ class BackupJob:
     :param cluster: the nodes that make the full backup in turn; None for a server of its own.
     :param stream: where MariaDB's binary logs are streamed to; empty where they are not.
     :param offsite: where copies of the store go; None for nowhere.
+    :param sealing: the tool that seals; see :mod:`sealing`.
+    :param recipient_keys: folder with a public key of OpenPGP for each recipient; empty where age seals.
+    :param recipients_expire: moments when nothing can be sealed to a recipient any more, by recipient; as text.
     """
 
     name: str
@@ -81,6 +87,9 @@ class BackupJob:
     cluster: Cluster | None = None
     stream: str = ""
     offsite: Offsite | None = None
+    sealing: str = AGE
+    recipient_keys: str = ""
+    recipients_expire: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def parse_job(text: str, *, where: str = "the job file") -> BackupJob:
@@ -98,13 +107,14 @@ def parse_job(text: str, *, where: str = "the job file") -> BackupJob:
             "Run the role again, it brings program and job file to the same version",
         )
     engine = fields.choice("engine", (POSTGRESQL, MARIADB))
+    sealing = fields.choice("sealing", TOOLS) if fields.has("sealing") else AGE
     return BackupJob(
         name=_matching(fields, "name", _NAME, "lower-case letters, digits, _ and -"),
         engine=engine,
         store=_folder(fields, "store"),
         state=_folder(fields, "state"),
         incoming=_folder(fields, "incoming") if engine == POSTGRESQL else "",
-        recipients=_recipients(fields),
+        recipients=_recipients(fields, sealing),
         keep_days=_between(fields, "keep_days", 1, 3650),
         compression_level=_between(fields, "compression_level", 1, 19),
         deadline_seconds=_between(fields, "deadline_seconds", 1, 7 * 86400),
@@ -114,7 +124,19 @@ def parse_job(text: str, *, where: str = "the job file") -> BackupJob:
         cluster=_cluster(fields, engine),
         stream=_folder(fields, "stream") if engine == MARIADB and fields.has("stream") else "",
         offsite=_offsite(fields),
+        sealing=sealing,
+        recipient_keys=_folder(fields, "recipient_keys") if sealing == GNUPG else "",
+        recipients_expire=_expiries(fields),
     )
+
+
+def _expiries(fields: Fields) -> dict[str, str]:
+    if not fields.has("recipients_expire"):
+        return {}
+    expiries = {str(name): str(moment) for name, moment in fields.mapping("recipients_expire").items()}
+    for moment in expiries.values():
+        parse_moment(moment)
+    return expiries
 
 
 def _offsite(fields: Fields) -> Offsite | None:
@@ -202,13 +224,17 @@ def _folder(fields: Fields, key: str) -> str:
     return value
 
 
-def _recipients(fields: Fields) -> tuple[str, ...]:
+def _recipients(fields: Fields, sealing: str) -> tuple[str, ...]:
     recipients = fields.texts("recipients")
     for recipient in recipients:
-        if not _RECIPIENT.fullmatch(recipient):
-            # not repeated: somebody may have put the identity, which is secret, in its place
+        # not repeated: somebody may have put the identity, which is secret, in its place
+        if sealing == AGE and not _RECIPIENT.fullmatch(recipient):
             raise InvalidDeclaration(
                 f"{fields.where}: a recipient is no public key of age", "It begins with age1 and has 62 characters"
+            )
+        if sealing == GNUPG and not is_fingerprint(recipient):
+            raise InvalidDeclaration(
+                f"{fields.where}: a recipient is no fingerprint of OpenPGP", "It has 40 digits and letters up to F"
             )
     if len(recipients) < FEWEST_RECIPIENTS:
         raise InvalidDeclaration(

@@ -18,6 +18,7 @@ from .backup_moments import parse_moment, render_moment
 from .backup_segments import is_segment
 from .backup_window import gaps, restorable
 from .binary_log import is_stored_log
+from .sealing import AGE
 
 LONGEST_HISTORY: t.Final = 100
 # Outcome of a full backup that another node of the cluster made.
@@ -90,6 +91,8 @@ def describe(
     history: t.Sequence[Run],
     running: bool,
     copies: Copies | None = None,
+    sealing: str = AGE,
+    recipients_expire: t.Mapping[str, str] | None = None,
 ) -> dict[str, t.Any]:
     """As ``status`` prints it and ``backup_info`` returns it."""
     seconds = {run.id: run.seconds for run in history if run.id}
@@ -111,7 +114,9 @@ def describe(
         "log": _log(contents.sidecars, waiting),
         "gaps": [dataclasses.asdict(gap) for gap in gaps(contents.manifests, contents.sidecars)],
         "damaged": list(contents.damaged),
+        "sealing": sealing,
         "recipients": list(recipients),
+        "recipients_expire": dict(recipients_expire or {}),
         "copies": copies.described() if copies else None,
     }
 

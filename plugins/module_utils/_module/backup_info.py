@@ -56,6 +56,8 @@ def _status(job: BackupJob) -> dict[str, t.Any]:
         job=job.name,
         engine=job.engine,
         recipients=job.recipients,
+        sealing=job.sealing,
+        recipients_expire=job.recipients_expire,
         contents=contents,
         waiting=len(waiting(job)),
         history=read_history(job),
