@@ -12,12 +12,13 @@ description:
   - Makes everything that a job of encrypted backups consists of. That is the operating-system account
     C(bulwark-backup), without password and shell; the job's folders, each open to nobody who does not need it; the
     program and the job's file; and systemd services and timers.
-  - A full backup is taken each day, streamed through C(zstd) and C(age) or GnuPG to public keys. The host can't read its
-    own backups. For PostgreSQL, WAL that the server archives into an anteroom is carried to the store each minute.
+  - A full backup is taken each day, streamed through C(zstd) and C(age) or GnuPG to public keys. The host can't read
+    its own backups. For PostgreSQL, WAL that the server archives into an anteroom is carried to the store each minute.
   - The services run as C(bulwark-backup), without network, and may write to the job's own folders only. That of
     MariaDB may read every file (C(CAP_DAC_READ_SEARCH)), because C(mariadb-backup) copies the data directory.
-  - Refused, before anything changes, are keys of C(age) with a typing error, keys of OpenPGP that have expired, were
-    revoked or can't be encrypted to, secret keys in place of public ones, fewer than two of them, none that is held offline, a store within the data directory or around it, tablespaces of PostgreSQL, and a host that lacks a program.
+  - Refused, before anything changes, are keys of C(age) with a typing error; keys of OpenPGP that have expired, were
+    revoked or can't be encrypted to; secret keys in place of public ones; fewer than two of them, none that is held
+    offline, a store within the data directory or around it, tablespaces of PostgreSQL, and a host that lacks a program.
   - The database's own side, which is its account, C(archive_mode) and C(archive_command), is left to other modules. The
     role P(bulwark.database.encrypted_backup#role) does both.
 notes:
@@ -150,8 +151,8 @@ options:
   sealing:
     description:
       - What encrypts the backups. All recipients of a job are of its kind.
-      - A job may be moved from one to the other. What it sealed before stays valid, is pruned when its time comes, and is
-        opened by what its name ends in (C(.age), C(.gpg)). C(RESTORE.txt) has both.
+      - A job may be moved from one to the other. What it sealed before stays valid, is pruned when its time comes, and
+        is opened by what its name ends in (C(.age), C(.gpg)). C(RESTORE.txt) has both.
     type: str
     choices: [age, gnupg]
     default: age
@@ -161,22 +162,21 @@ options:
         O(sealing=gnupg), for each of O(recipients) and O(escrow_recipients). Others that are among them are left out.
       - They are put beside the job's file and used for nothing else. No keyring, no trust database and no key server is
         asked.
-      - GnuPG encrypts to no key that has expired. Then the job fails, and PostgreSQL keeps WAL that it can't archive. Give
-        the renewed key before. A warning of this module, M(bulwark.database.backup_info) and the weekly verification
-        tell of it 30 days ahead.
+      - GnuPG encrypts to no key that has expired. Then the job fails, and PostgreSQL keeps WAL that it can't archive.
+        Give the renewed key before. A warning of this module and the weekly verification tell of it 30 days ahead.
     type: list
     elements: str
     default: []
   recipients:
     description:
-      - Those who restore. Public keys (C(age1...)), or with O(sealing=gnupg) fingerprints of OpenPGP, which have 40 digits.
+      - Those who restore. Public keys (C(age1...)), or with O(sealing=gnupg) fingerprints of OpenPGP (40 digits).
     type: list
     elements: str
     default: []
   escrow_recipients:
     description:
-      - The same of keys whose secret ones are held offline, in a safe for example, for the day on which all other places
-        are lost. At least one, and none that is in O(recipients).
+      - The same of keys whose secret ones are held offline, in a safe for example, for the day on which all other
+        places are lost. At least one, and none that is in O(recipients).
     type: list
     elements: str
     default: []

@@ -13,12 +13,12 @@ import json
 import typing as t
 
 from .backup_copies import Copies
+from .backup_job_file import BackupJob
 from .backup_manifest import Contents, Manifest, Sidecar
 from .backup_moments import parse_moment, render_moment
 from .backup_segments import is_segment
 from .backup_window import gaps, restorable
 from .binary_log import is_stored_log
-from .sealing import AGE
 
 LONGEST_HISTORY: t.Final = 100
 # Outcome of a full backup that another node of the cluster made.
@@ -83,24 +83,20 @@ def add_run(history: t.Sequence[Run], run: Run) -> tuple[Run, ...]:
 
 def describe(
     *,
-    job: str,
-    engine: str,
-    recipients: t.Sequence[str],
+    job: BackupJob,
     contents: Contents,
     waiting: int,
     history: t.Sequence[Run],
     running: bool,
     copies: Copies | None = None,
-    sealing: str = AGE,
-    recipients_expire: t.Mapping[str, str] | None = None,
 ) -> dict[str, t.Any]:
     """As ``status`` prints it and ``backup_info`` returns it."""
     seconds = {run.id: run.seconds for run in history if run.id}
     fulls = [run for run in history if run.command == "full"]
     failures = [run for run in history if run.failed]
     return {
-        "job": job,
-        "engine": engine,
+        "job": job.name,
+        "engine": job.engine,
         "fulls": [_full(manifest, seconds.get(manifest.id)) for manifest in contents.manifests],
         "restorable": [
             {"from": render_moment(found.start), "to": render_moment(found.end)}
@@ -114,9 +110,9 @@ def describe(
         "log": _log(contents.sidecars, waiting),
         "gaps": [dataclasses.asdict(gap) for gap in gaps(contents.manifests, contents.sidecars)],
         "damaged": list(contents.damaged),
-        "sealing": sealing,
-        "recipients": list(recipients),
-        "recipients_expire": dict(recipients_expire or {}),
+        "sealing": job.sealing,
+        "recipients": list(job.recipients),
+        "recipients_expire": dict(job.recipients_expire),
         "copies": copies.described() if copies else None,
     }
 

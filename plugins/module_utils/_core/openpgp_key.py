@@ -34,13 +34,20 @@ _CRC_GENERATOR: t.Final = 0x1864CFB
 _VALIDITY: t.Final = 1
 _EXPIRES: t.Final = 6
 _CAPABILITIES: t.Final = 11
-_SAYS_UNUSABLE: t.Final = {"e": "has expired", "r": "was revoked", "d": "is disabled", "i": "is invalid"}
+_SAYS_UNUSABLE: t.Final = {
+    "": "is none that GnuPG can read",
+    "e": "has expired",
+    "r": "was revoked",
+    "d": "is disabled",
+    "i": "is invalid",
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class KeyState:
     """What GnuPG says of a public key.
 
+    :param validity: the letter that GnuPG has for it; empty for what it does not know as a key.
     :param expires: when nothing can be encrypted to it any more, in seconds since the epoch; 0 for never.
     :param complaint: why it can't be encrypted to, in GnuPG's words; empty if it can.
     """
@@ -86,7 +93,7 @@ def parse_key_state(fingerprint: str, listing: str) -> KeyState:
     lines = [line.split(":") for line in listing.splitlines()]
     primary = next((fields for fields in lines if fields[0] == "pub" and len(fields) > _CAPABILITIES), None)
     if primary is None:
-        return KeyState(fingerprint, complaint="it holds no key that GnuPG can read")
+        return KeyState(fingerprint)
     # small letters tell what each key is for; the capital ones what is left of it, of the key as a whole
     able = [
         fields
@@ -109,13 +116,13 @@ def refuse_unusable(state: KeyState) -> None:
     hint = "Give the renewed key, as gpg --armor --export prints it, or another one"
     if state.validity in _SAYS_UNUSABLE:
         raise InvalidDeclaration(f"the key {state.fingerprint} {_SAYS_UNUSABLE[state.validity]}", hint)
-    if state.complaint:
-        raise InvalidDeclaration(f"the key {state.fingerprint} can't be encrypted to: {state.complaint}", hint)
     if not state.encrypts:
         raise InvalidDeclaration(
             f"the key {state.fingerprint} has no part that can be encrypted to and is valid",
             "Add a subkey for encryption (gpg --quick-add-key), or renew the one it has, and give the key anew",
         )
+    if state.complaint:
+        raise InvalidDeclaration(f"the key {state.fingerprint} can't be encrypted to: {state.complaint}", hint)
 
 
 def _secret(where: str) -> InvalidDeclaration:
@@ -131,11 +138,8 @@ def _seconds(fields: t.Sequence[str]) -> int:
 
 def _unarmoured(body: str, where: str) -> bytes:
     """The bytes of a block. Raises InvalidDeclaration if its checksum, which is the last line, is not theirs."""
-    lines = [line.strip() for line in body.strip().splitlines()]
-    if "" in lines:
-        lines = lines[lines.index("") + 1 :]
-    else:
-        lines = [line for line in lines if ": " not in line]
+    whole = [line.strip() for line in body.strip().splitlines()]
+    lines = whole[whole.index("") + 1 :] if "" in whole else [line for line in whole if ": " not in line]
     check = lines.pop()[1:] if lines and lines[-1].startswith("=") else ""
     try:
         data = base64.b64decode("".join(lines), validate=True)

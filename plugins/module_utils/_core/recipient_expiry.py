@@ -4,7 +4,7 @@
 
 # This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
 
-"""Keys that expire: a job whose key has expired makes no backups, and PostgreSQL keeps its WAL. So it is told of before. Pure."""
+"""Keys that expire. A job whose key has expired makes no backups, and PostgreSQL keeps its WAL: it is told before. Pure."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 
 # This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
 
-"""What GnuPG says of public keys: looked at in a folder of their own, that no keyring of anybody's is touched or asked."""
+"""What GnuPG says of public keys. It looks at them in a folder of their own, and nobody's keyring is touched or asked."""
 
 from __future__ import annotations
 
@@ -30,10 +30,7 @@ def observe_keys(keys: t.Mapping[str, str]) -> tuple[KeyState, ...]:
 
 def _observe(folder: str, fingerprint: str, text: str) -> KeyState:
     apart = ["--no-options", "--no-keyring", "--no-autostart", "--homedir", folder]
-    listing = run_command(
-        ["gpg", "--batch", "--no-tty", "--quiet", "--trust-model", "always", *apart, "--with-colons", "--show-keys"],
-        text=text,
-    )
+    listing = run_command(["gpg", "--batch", "--no-tty", "--quiet", *apart, "--with-colons", "--show-keys"], text=text)
     state = parse_key_state(fingerprint, listing.output)
     return dataclasses.replace(state, complaint=state.complaint or _complaint(folder, fingerprint, text))
 

@@ -137,11 +137,7 @@ def _verified(job: BackupJob) -> str:
 def _status(job: BackupJob) -> dict[str, t.Any]:
     contents = Store(job.store).look()
     return describe(
-        job=job.name,
-        engine=job.engine,
-        recipients=job.recipients,
-        sealing=job.sealing,
-        recipients_expire=job.recipients_expire,
+        job=job,
         contents=contents,
         waiting=len(waiting(job)),
         history=read_history(job),

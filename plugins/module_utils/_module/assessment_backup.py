@@ -48,9 +48,7 @@ def _job(name: str, now: float) -> BackupState:
     job = parse_job(read_text(path), where=path)
     contents, history = Store(job.store).look(), read_history(job)
     told = describe(
-        job=job.name,
-        engine=job.engine,
-        recipients=job.recipients,
+        job=job,
         contents=contents,
         waiting=0,
         history=history,

@@ -53,11 +53,7 @@ def _status(job: BackupJob) -> dict[str, t.Any]:
     """Of the store as it is now, in the words of the program's own ``status``."""
     contents = Store(job.store).look()
     return describe(
-        job=job.name,
-        engine=job.engine,
-        recipients=job.recipients,
-        sealing=job.sealing,
-        recipients_expire=job.recipients_expire,
+        job=job,
         contents=contents,
         waiting=len(waiting(job)),
         history=read_history(job),

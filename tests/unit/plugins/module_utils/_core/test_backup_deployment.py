@@ -363,5 +363,5 @@ def test_a_key_that_can_not_be_sealed_to_is_refused_and_one_that_expires_soon_is
 def test_a_host_without_gnupg_is_told_to_install_it() -> None:
     assert "gpg" in BY_GNUPG.programs()
     assert "age" not in BY_GNUPG.programs()
-    with pytest.raises(MissingRequirement, match="gpg is not there. Install Debian's gpg"):
+    with pytest.raises(MissingRequirement, match=r"gpg is not there\. Install Debian's gpg"):
         plan_present(BY_GNUPG, dataclasses.replace(EMPTY, missing_programs=("gpg",)), PROGRAM)

@@ -263,14 +263,21 @@ def test_collecting_every_minute_does_not_crowd_out_the_full_backups() -> None:
 def test_an_error_stands_until_a_success_of_the_same_command() -> None:
     def error_after(*runs: Run) -> str | None:
         found = describe(
-            job="main", engine="postgresql", recipients=KEYS, contents=Contents((), (), ()), waiting=0, history=runs,
-            running=False,
+            job=parse_job(json.dumps(BY_GNUPG)), contents=Contents((), (), ()), waiting=0, history=runs, running=False,
         )  # fmt: skip
         return t.cast("str | None", found["last_error"])
 
     failed = a_run("full", "failure", error="full disk", number=1)
     assert error_after(failed, a_run("collect", "success", number=2)) == "full disk"
     assert error_after(failed, a_run("full", "success", number=3)) is None
+
+
+def test_a_job_tells_what_seals_it_and_when_that_ends() -> None:
+    found = describe(
+        job=parse_job(json.dumps(BY_GNUPG)), contents=Contents((), (), ()), waiting=0, history=(), running=False
+    )
+    assert (found["sealing"], found["recipients"]) == ("gnupg", FINGERPRINTS)
+    assert found["recipients_expire"] == {FINGERPRINTS[0]: "2027-01-01T00:00:00Z"}
 
 
 @pytest.mark.parametrize("entry", [POSTGRESQL, MARIADB])
