@@ -103,7 +103,7 @@ backup:
       elements: str
     recipients_expire:
       description:
-        - When nothing can be sealed to a recipient any more, by recipient, as the job was deployed. Keys that have no end,
+        - When nothing can be sealed to a recipient any more, by recipient, as the job was deployed. Keys without an end,
           such as those of age, are not in it.
       type: dict
       sample: {}

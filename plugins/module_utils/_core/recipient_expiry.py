@@ -4,7 +4,7 @@
 
 # This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
 
-"""Keys that expire. A job whose key has expired makes no backups, and PostgreSQL keeps its WAL: it is told before. Pure."""
+"""Keys that expire. A job whose key has expired seals nothing, and PostgreSQL keeps its WAL: told before. Pure."""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ def _encryption(job: BackupJob) -> list[str]:
 def gnupg_encryption(key_files: t.Sequence[str], *, folder: str) -> list[str]:
     """The command that encrypts to exactly the keys in these files, and to nobody's keyring or option file.
 
-    No question of trust is asked: the keys are those that the job was given. Nothing is written and no agent started, so
-    that it runs as any account and in any sandbox.
+    No question of trust is asked: the keys are those that the job was given. Nothing is written and no agent started.
+    So it runs as any account and in any sandbox.
 
     :param folder: takes the place of a home, and is only looked into.
     """

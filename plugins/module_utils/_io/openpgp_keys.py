@@ -4,7 +4,7 @@
 
 # This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
 
-"""What GnuPG says of public keys. It looks at them in a folder of their own, and nobody's keyring is touched or asked."""
+"""What GnuPG says of public keys. It looks at them in a folder of their own; nobody's keyring is touched or asked."""
 
 from __future__ import annotations
 
