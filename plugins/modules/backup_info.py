@@ -103,8 +103,8 @@ backup:
       elements: str
     recipients_expire:
       description:
-        - When nothing can be sealed to a recipient any more, by recipient, as the job was deployed. Keys without an end,
-          such as those of age, are not in it.
+        - When nothing can be sealed to a recipient any more, by recipient, as the job was deployed. Keys that have no
+          end, such as those of age, are not in it.
       type: dict
       sample: {}
     copies:
