@@ -75,9 +75,6 @@ def test_a_job_moved_from_age_to_gnupg_restores_each_file_by_what_its_name_ends_
     whole = victim.read_bytes()
     victim.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert f"{victim} is not what was written" in site.refused("verify", "--deep")
-    failed = Restored(site)
-    assert failed.done.returncode != 0
-    assert "damaged" in failed.done.stdout
 
 
 def test_each_recipient_opens_what_gnupg_sealed_and_nobody_of_the_host_does(site: BackupSite) -> None:
@@ -104,10 +101,9 @@ def test_each_recipient_opens_what_gnupg_sealed_and_nobody_of_the_host_does(site
 
 
 def test_a_key_that_expired_since_is_the_cause_that_is_told(site: BackupSite) -> None:
+    short = site.keyring.new_key("short", expires="seconds=1")
     site.run("full")
-    short = site.keyring.new_key("short", expires="seconds=3")
     site.seal_by_gnupg(short)
-    time.sleep(4)
     assert "can't encrypt to a recipient's key, because it has expired" in site.refused("full")
     assert len(site.fulls()) == 1
     site.configure(recipients_expire={short: "2026-01-01T00:00:00Z"})
