@@ -25,6 +25,8 @@ from backup_site import ACCOUNT, UNSAFE_NAME, BackupSite, Keyring, as_account, e
 from private_server import PrivateServer
 from test_backup_program_postgresql import MARKER, Restored, start_archiving, switch
 
+COLLECTIONS = Path(__file__).resolve().parents[2] / ".build" / "collections"
+
 
 @pytest.fixture
 def site(server: PrivateServer, short_directory: Path) -> t.Iterator[BackupSite]:
@@ -216,3 +218,33 @@ def test_a_secret_key_among_the_public_ones_is_refused_and_not_repeated(keyring:
         assert not [
             line for line in secret.splitlines() if len(line) > 20 and "-----" not in line and line in str(error)
         ]
+
+
+def test_ansible_shows_and_logs_no_secret_key_that_it_was_given(keyring: Keyring, tmp_path: Path) -> None:
+    name = keyring.new_key("shown")
+    secret = keyring.secret(name)
+    options = {
+        "engine": "postgresql", "sealing": "gnupg", "recipients": [name], "escrow_recipients": ["B" * 40],
+        "recipient_keys": [secret],
+        "server": {"socket": "/run/postgresql", "binaries": "/usr/bin", "data_directory": "/srv/data"},
+    }  # fmt: skip
+    (tmp_path / "options.json").write_text(json.dumps(options), encoding="utf-8")
+    play = [
+        {
+            "hosts": "localhost", "connection": "local", "gather_facts": False,
+            "vars": {"given": f"{{{{ lookup('ansible.builtin.file', '{tmp_path}/options.json') | from_json }}}}"},
+            "tasks": [{"bulwark.database.backup_job": "{{ given }}"}],
+        }
+    ]  # fmt: skip
+    (tmp_path / "play.yml").write_text(json.dumps(play), encoding="utf-8")
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "ansible-playbook"), "-vvv", "--diff", str(tmp_path / "play.yml"),
+         "-e", "ansible_python_interpreter=/usr/bin/python3"],
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "ANSIBLE_HOME": str(tmp_path / "ansible"),
+             "LC_ALL": "C.UTF-8"},
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "recipient_keys[0] is a secret key of OpenPGP" in said
+    assert not [line for line in secret.splitlines() if len(line) > 20 and "-----" not in line and line in said]
