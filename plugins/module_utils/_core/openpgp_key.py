@@ -28,6 +28,7 @@ _LINE_LENGTH: t.Final = 64
 _SECRET_PACKETS: t.Final = (5, 7)
 _PUBLIC_KEY_PACKET: t.Final = 6
 _KEY_VERSION: t.Final = 4
+_LONGEST_KEY: t.Final = 0xFFFF
 _CRC_START: t.Final = 0xB704CE
 _CRC_GENERATOR: t.Final = 0x1864CFB
 # What gpg --with-colons writes: the fields of a line, and what stands in them.
@@ -191,6 +192,8 @@ def _fingerprint(body: bytes, where: str) -> str:
             f"{where} has a key of version {body[0] if body else 0}, which is not known to every GnuPG",
             f"Give a key of version {_KEY_VERSION}, whose fingerprint has 40 digits",
         )
+    if len(body) > _LONGEST_KEY:
+        raise InvalidDeclaration(f"{where} is no public key of OpenPGP: it is too long for one", "Copy it anew")
     # not a matter of trust: it names the key, as everybody else names it
     framed = b"\x99" + len(body).to_bytes(2, "big") + body
     return hashlib.sha1(framed).hexdigest().upper()  # noqa: S324 - RFC 4880, 12.2

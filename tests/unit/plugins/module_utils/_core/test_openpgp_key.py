@@ -71,6 +71,7 @@ SECRET = bytes([0x80 | 5 << 2, 3, 4, 1, 2])  # a packet of a secret key, three b
         (armoured(binary(FIRST_KEY)[:-1]), "is no whole public key"),
         (armoured(binary(FIRST_KEY)[53:]), "does not begin with a public key"),
         (armoured(b"\x98\x02\x05\x00"), "version 5"),
+        (armoured(b"\xc6\xff\x00\x01\x00\x01\x04" + bytes(0x10000)), "is no public key of OpenPGP: it is too long"),
         (FIRST_KEY.replace("\n=", "\n*"), "is no whole public key"),
     ],
 )
