@@ -64,6 +64,8 @@ REQUIREMENTS = (
     Requirement("galera-4", "", "clusters in integration tests"),
     Requirement("rsync", "rsync", "state transfers of clusters in integration tests"),
     Requirement("age", "age", "seals keys and backups in integration tests"),
+    Requirement("gpg", "gpg", "seals backups in integration tests"),
+    Requirement("gpg-agent", "gpg-agent", "opens them again"),
     Requirement("zstd", "zstd", "compresses backups in integration tests"),
     Requirement("pgbackrest", "pgbackrest", "backs PostgreSQL servers up in integration tests"),
     Requirement("mariadb-client", "mariadb-binlog", "reads binary logs in integration tests"),

@@ -93,10 +93,20 @@ backup:
     running:
       description: Whether a run holds the job's lock.
       type: bool
+    sealing:
+      description: What seals them, V(age) or V(gnupg).
+      type: str
+      sample: age
     recipients:
-      description: Public keys that backups are sealed to.
+      description: Public keys of age, or fingerprints of OpenPGP, that backups are sealed to.
       type: list
       elements: str
+    recipients_expire:
+      description:
+        - When nothing can be sealed to a recipient any more, by recipient, as the job was deployed. Keys that have no
+          end, such as those of age, are not in it.
+      type: dict
+      sample: {}
     copies:
       description: What the host that keeps copies has, as this one knows. Null for a job without one.
       type: dict

@@ -12,11 +12,12 @@ description:
   - Makes everything that a job of encrypted backups consists of. That is the operating-system account
     C(bulwark-backup), without password and shell; the job's folders, each open to nobody who does not need it; the
     program and the job's file; and systemd services and timers.
-  - A full backup is taken each day, streamed through C(zstd) and C(age) to public keys. The host can't read its own
-    backups. For PostgreSQL, WAL that the server archives into an anteroom is carried to the store each minute.
+  - A full backup is taken each day, streamed through C(zstd) and C(age) or GnuPG to public keys. The host can't read
+    its own backups. For PostgreSQL, WAL that the server archives into an anteroom is carried to the store each minute.
   - The services run as C(bulwark-backup), without network, and may write to the job's own folders only. That of
     MariaDB may read every file (C(CAP_DAC_READ_SEARCH)), because C(mariadb-backup) copies the data directory.
-  - Refused, before anything changes, are keys of C(age) with a typing error, fewer than two of them, none that is held
+  - Refused, before anything changes, are keys of C(age) with a typing error; keys of OpenPGP that have expired, were
+    revoked or can't be encrypted to; secret keys in place of public ones; fewer than two of them, none that is held
     offline, a store within the data directory or around it, tablespaces of PostgreSQL, and a host that lacks a program.
   - The database's own side, which is its account, C(archive_mode) and C(archive_command), is left to other modules. The
     role P(bulwark.database.encrypted_backup#role) does both.
@@ -179,15 +180,35 @@ options:
         description: The account there.
         type: str
         default: bulwark-copies
+  sealing:
+    description:
+      - What encrypts the backups. All recipients of a job are of its kind.
+      - A job may be moved from one to the other. What it sealed before stays valid, is pruned when its time comes, and
+        is opened by what its name ends in (C(.age), C(.gpg)). C(RESTORE.txt) has both.
+    type: str
+    choices: [age, gnupg]
+    default: age
+  recipient_keys:
+    description:
+      - Public keys of OpenPGP as text, as C(gpg --armor --export) prints it, one or several in each. Needed with
+        O(sealing=gnupg), for each of O(recipients) and O(escrow_recipients). Others that are among them are left out.
+      - They are put beside the job's file and used for nothing else. No keyring, no trust database and no key server is
+        asked.
+      - GnuPG encrypts to no key that has expired. Then the job fails, and PostgreSQL keeps WAL that it can't archive.
+        Give the renewed key before. A warning of this module and the weekly verification tell of it 30 days ahead.
+    type: list
+    elements: str
+    default: []
   recipients:
-    description: Public keys (C(age1...)) of those who restore.
+    description:
+      - Those who restore. Public keys (C(age1...)), or with O(sealing=gnupg) fingerprints of OpenPGP (40 digits).
     type: list
     elements: str
     default: []
   escrow_recipients:
     description:
-      - Public keys whose secret ones are held offline, in a safe for example, for the day on which all other places are
-        lost. At least one, and none that is in O(recipients).
+      - The same of keys whose secret ones are held offline, in a safe for example, for the day on which all other
+        places are lost. At least one, and none that is in O(recipients).
     type: list
     elements: str
     default: []
@@ -237,7 +258,7 @@ options:
 requirements:
   - systemd
   - Python 3.9 or newer as C(/usr/bin/python3)
-  - age, zstd
+  - zstd; age, or GnuPG 2.2 or newer (C(gpg))
   - for PostgreSQL, pg_basebackup and psql of the server's version
   - for MariaDB, mariadb-backup
   - for O(engine=pgbackrest), pgBackRest 2.45 or newer
@@ -276,6 +297,22 @@ EXAMPLES = r"""
     escrow_recipients: [age1zevnhzpn4m4gpcmps2nlshz6775hq8rj2ldvujg9a000c4r2vs6shn5l2l]
     full_at: "01:30"
     time_zone: Europe/Berlin
+  become: true
+
+- name: Seal by GnuPG, where a site requires it
+  bulwark.database.backup_job:
+    name: shop
+    engine: mariadb
+    server:
+      socket: /run/mysqld/mysqld.sock
+      data_directory: /var/lib/mysql
+      defaults_file: /etc/mysql/my.cnf
+    sealing: gnupg
+    recipients: [E0310B2F3251813B539001E258BC8A9D830E3334]
+    escrow_recipients: [9A72A195DDA462775987C7F98AD6D53A982265F8]
+    recipient_keys:
+      - "{{ lookup('ansible.builtin.file', 'keys/restore.asc') }}"
+      - "{{ lookup('ansible.builtin.file', 'keys/escrow.asc') }}"
   become: true
 
 - name: Take the job away; its backups stay

@@ -40,8 +40,16 @@ options:
       - Folder with the backups, laid out like a store of M(bulwark.database.backup_job). C(bulwark-restore) has to be
         able to read it. Needed with O(state=present).
     type: str
+  gnupg_identity:
+    description:
+      - File with the secret key that opens what GnuPG sealed, as C(gpg --export-secret-keys) writes it, without a
+        passphrase. Readable for C(bulwark-restore) alone. Empty for none.
+      - While a test runs, it is in a keyring of its own in the service's private C(/tmp).
+    type: str
+    default: ''
   identity:
-    description: File with the identity of age, readable for C(bulwark-restore) alone.
+    description:
+      - File with the identity of age, readable for C(bulwark-restore) alone. Empty for none; one of the two is needed.
     type: str
     default: /etc/bulwark/restore-test/identity.txt
   signing_key:

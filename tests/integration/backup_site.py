@@ -56,6 +56,7 @@ class BackupSite:
         root.chmod(0o755)
         self.program.write_bytes(build_program())
         self._make_folders()
+        self.keyring = Keyring(root / "offline" / "gnupg")
         self.recipients = [self._new_identity(self.offline), self._new_identity(root / "offline" / "second.txt")]
         self.options: dict[str, t.Any] = {
             "format": 1,
@@ -79,6 +80,19 @@ class BackupSite:
         self.options.update(changes)
         self.job_file.write_text(json.dumps(self.options), encoding="utf-8")
         self.job_file.chmod(0o644)
+
+    def seal_by_gnupg(self, *more: str) -> list[str]:
+        """From now on; the fingerprints. Who is away from the host can open what is sealed by age before, too.
+
+        :param more: fingerprints besides those of two new keys.
+        """
+        fingerprints = [self.keyring.new_key("restore"), self.keyring.new_key("escrow"), *more]
+        folder = self.root / "recipients"
+        folder.mkdir(mode=0o755)
+        for fingerprint in fingerprints:
+            (folder / f"{fingerprint}.asc").write_text(self.keyring.public(fingerprint), encoding="ascii")
+        self.configure(sealing="gnupg", recipients=fingerprints, recipient_keys=str(folder))
+        return fingerprints
 
     def _make_folders(self) -> None:
         account = pwd.getpwnam(ACCOUNT)
@@ -152,7 +166,7 @@ class BackupSite:
         account = "root" if self.engine == "mariadb" else "postgres"
         copy = target.parent / f"{target.name} copy"
         shutil.copytree(store or self.store, copy, symlinks=True)
-        shutil.copytree(self.root / "offline", copy / "offline")
+        shutil.copytree(self.root / "offline", copy / "offline", ignore=shutil.ignore_patterns("S.*"))
         subprocess.run(["chown", "-R", account, str(copy)], check=True)
         values = {
             "STORE": str(copy),
@@ -167,10 +181,50 @@ class BackupSite:
         path.chmod(0o755)
         done = subprocess.run(
             [*(as_account(account) if account != "root" else []), "sh", "-e", str(path)],
-            check=False, text=True, cwd="/", capture_output=True, env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
+            check=False, text=True, cwd="/", capture_output=True,
+            env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "GNUPGHOME": str(copy / "offline" / "gnupg")},
         )  # fmt: skip
+        end_agent(copy / "offline" / "gnupg")
         shutil.rmtree(copy)
         return done
+
+
+class Keyring:
+    """Somebody's secret keys of OpenPGP; made when the first is."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def run(self, *arguments: str, text: str = "") -> str:
+        command = ["gpg", "--batch", "--quiet", "--no-tty", "--homedir", str(self.path), *arguments]
+        return subprocess.run(command, input=text, check=True, capture_output=True, text=True).stdout
+
+    def new_key(self, name: str, *, expires: str = "never", usage: str = "default") -> str:
+        """Its fingerprint."""
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        algorithm = "future-default" if usage == "default" else "ed25519"
+        self.run("--passphrase", "", "--quick-generate-key", f"{name} <{name}@example.org>", algorithm, usage, expires)
+        end_agent(self.path)
+        listing = self.run("--with-colons", "--list-keys", f"{name}@example.org")
+        return next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:"))
+
+    def public(self, fingerprint: str) -> str:
+        return self.run("--armor", "--export", fingerprint)
+
+    def secret(self, fingerprint: str) -> str:
+        text = self.run("--armor", "--export-secret-keys", fingerprint)
+        end_agent(self.path)
+        return text
+
+    def revoke(self, fingerprint: str) -> None:
+        certificate = (self.path / "openpgp-revocs.d" / f"{fingerprint}.rev").read_text(encoding="utf-8")
+        self.run("--import", text=certificate.replace(":-----BEGIN", "-----BEGIN"))
+
+
+def end_agent(keyring: Path) -> None:
+    """It would go on, and hold secret keys."""
+    if keyring.exists():
+        subprocess.run(["gpgconf", "--homedir", str(keyring), "--kill", "gpg-agent"], check=True, capture_output=True)
 
 
 def filled_in(blocks: t.Mapping[str, str], values: t.Mapping[str, str]) -> str:

@@ -226,6 +226,16 @@ CASES: list[tuple[str, Series, Series]] = [
     ("BulwarkBackupCopiesStale", backup(**{COPIED: ago(6.1)}), backup(**{COPIED: ago(5.9)})),
     ("BulwarkBackupCopiesStale", backup(**{COPIED: 0, SINCE: ago(6.1)}), backup(**{COPIED: 0, SINCE: ago(5.9)})),
     ("BulwarkBackupCopiesStale", backup(**{COPIED: 0, SINCE: ago(99)}), backup(**{COPIED: NOW, SINCE: ago(99)})),
+    (
+        "BulwarkBackupRecipientExpires",
+        backup(recipients_expiry_timestamp_seconds=NOW + 29.9 * DAY * HOUR),
+        backup(recipients_expiry_timestamp_seconds=NOW + 30.1 * DAY * HOUR),
+    ),
+    (
+        "BulwarkBackupRecipientExpires",
+        backup(recipients_expiry_timestamp_seconds=1),
+        backup(recipients_expiry_timestamp_seconds=0),
+    ),
     ("BulwarkBackupPingFailing", backup(ping_failing=1), backup(ping_failing=0)),
     ("BulwarkRestoreTestFailed", restore(failing=1), restore(failing=0)),
     ("BulwarkRestoreTestStale", restore(**{LAST: ago(36.1)}), restore(**{LAST: ago(35.9)})),

@@ -211,6 +211,7 @@ def test_the_latest_state_goes_on_where_the_set_ends(site: BackupSite) -> None:
         server.sql("CREATE USER later@localhost IDENTIFIED BY 'x'; GRANT SELECT ON d.* TO later@localhost")
         server.sql("INSTALL SONAME 'auth_ed25519'; CREATE USER e@localhost IDENTIFIED VIA ed25519 USING PASSWORD('x')")
         collect_until_sealed(site)
+        site.seal_by_gnupg()  # a job may be moved; what age sealed stays
         server.restart()
         server.sql("INSERT INTO d.written (number) VALUES (4)")
         collect_until_sealed(site)
@@ -224,10 +225,14 @@ def test_the_latest_state_goes_on_where_the_set_ends(site: BackupSite) -> None:
             == "e,later"
         )
     assert len({name.split("-")[0] for name in names(site)}) == 1  # a restart is no new chain
+    assert {path.suffix for path in (site.store / "log").glob("*.zst.*")} == {".age", ".gpg"}
 
 
 def test_an_idle_server_is_restorable_up_to_a_moment_after_its_last_commit(site: BackupSite) -> None:
+    """Here by GnuPG alone, set and log."""
     server = server_of(site)
+    site.seal_by_gnupg()
+    site.offline.unlink()
     with Stream(site):
         site.run("full")
         server.sql("INSERT INTO d.written (number) VALUES (1)")

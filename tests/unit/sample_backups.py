@@ -7,10 +7,10 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_manifest import (
-    DATA_FILES,
     Manifest,
     SealedFile,
     Sidecar,
+    data_file,
 )
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_moments import render_id, render_moment
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_segments import Segment, segment_name
@@ -25,7 +25,13 @@ def position(number: int, *, into: int = 0x100) -> str:
 
 
 def full(
-    moment: int, *, start: int = 1, end: int | None = None, timeline: int = 1, engine: str = "postgresql"
+    moment: int,
+    *,
+    start: int = 1,
+    end: int | None = None,
+    timeline: int = 1,
+    engine: str = "postgresql",
+    sealing: str = "age",
 ) -> Manifest:
     """A full backup from within segment ``start`` to within segment ``end``."""
     place: dict[str, t.Any] = {
@@ -47,14 +53,14 @@ def full(
         server_version="15.18",
         tool_version="pg_basebackup 15.18",
         system_identifier="7",
-        files=(SealedFile(DATA_FILES[engine], 10_000, "ab" * 32, 50_000),),
+        files=(SealedFile(data_file(engine, sealing), 10_000, "ab" * 32, 50_000),),
         recipients=("age1x", "age1y"),
     )
 
 
-def segment(number: int, closed: int, *, timeline: int = 1) -> Sidecar:
-    name = segment_name(Segment(timeline, number), SIZE)
-    return Sidecar(name, 1000, "cd" * 32, "ef" * 32, SIZE, render_moment(closed), render_moment(closed))
+def segment(number: int, closed: int, *, timeline: int = 1, sealing: str = "age") -> Sidecar:
+    name, moment = segment_name(Segment(timeline, number), SIZE), render_moment(closed)
+    return Sidecar(name, 1000, "cd" * 32, "ef" * 32, SIZE, moment, moment, sealing=sealing)
 
 
 def history(timeline: int, *switches: tuple[int, str]) -> Sidecar:

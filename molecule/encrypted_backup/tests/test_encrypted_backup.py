@@ -213,6 +213,7 @@ def test_what_was_changed_by_hand_is_mended_as_announced(server: Backed) -> None
     [
         ({"escrow_recipients": []}, "escrow_recipients names nobody"),
         ({"recipients": ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8q"]}, "checksum is wrong"),
+        ({"sealing": "gnupg"}, "is a key of age, and the job seals by gnupg"),
         ({"store": "/var/lib/mysql/backup"}, "one within the other"),
         ({"store": "/var/lib"}, "one within the other"),
         ({"store": "backup"}, "not an absolute path"),

@@ -15,6 +15,7 @@ import re
 import typing as t
 
 from .errors import InvalidDeclaration
+from .openpgp_key import is_fingerprint, plain_fingerprint
 
 _PREFIX: t.Final = "age"
 _ALPHABET: t.Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
@@ -32,34 +33,15 @@ def check_recipient(text: str, *, where: str) -> str:
             f"{where} is a secret key of age",
             "Give its public key (age-keygen -y), and take the secret one off this host",
         )
+    if is_fingerprint(plain_fingerprint(text)):
+        raise InvalidDeclaration(
+            f"{where} is a fingerprint of OpenPGP, and the job seals by age",
+            "All recipients of a job are of one kind: set sealing to gnupg, or give a public key of age",
+        )
     complaint = _complaint(text)
     if complaint:
         raise InvalidDeclaration(f"{where} is no public key of age: {complaint}", _HINT)
     return text
-
-
-def check_recipients(recipients: t.Sequence[str], escrow_recipients: t.Sequence[str]) -> tuple[str, ...]:
-    """All keys that a backup is sealed to, two at least, escrow last. Raises InvalidDeclaration.
-
-    :param escrow_recipients: keys held offline; without one, the loss of a single place loses every backup.
-    """
-    keys = [check_recipient(key, where=f"recipients[{number}]") for number, key in enumerate(recipients)]
-    escrow = [
-        check_recipient(key, where=f"escrow_recipients[{number}]") for number, key in enumerate(escrow_recipients)
-    ]
-    if not keys:
-        raise InvalidDeclaration("recipients names nobody", "Name a public key of those who restore")
-    if not escrow:
-        raise InvalidDeclaration(
-            "escrow_recipients names nobody",
-            "Name a public key whose secret one is held offline, in a safe for example",
-        )
-    both = sorted(set(keys) & set(escrow))
-    if both:
-        raise InvalidDeclaration(
-            f"{both[0]} is in recipients and in escrow_recipients", "The escrow key is one of its own, held offline"
-        )
-    return tuple(dict.fromkeys([*keys, *escrow]))
 
 
 def _complaint(text: str) -> str:

@@ -16,6 +16,8 @@ import typing as t
 
 from .backup_election import Cluster
 from .backup_job_file import FORMAT, MARIADB, PGBACKREST, POSTGRESQL
+from .backup_moments import render_moment
+from .backup_recipients import Recipients
 from .backup_units import (
     ACCOUNT,
     ENDINGS,
@@ -28,9 +30,12 @@ from .backup_units import (
 )
 from .errors import InvalidDeclaration, MissingRequirement, RefusedForSafety
 from .offsite import Offsite
+from .openpgp_key import KeyState, refuse_unusable
 from .pgbackrest import PROGRAM as PGBACKREST_PROGRAM
 from .pgbackrest import Repository, render_archive_configuration, render_configuration
 from .plan import Change, Plan
+from .recipient_expiry import expiry_warnings
+from .sealing import AGE, PROGRAMS, key_file
 
 HOME: t.Final = "/var/lib/bulwark"
 JOB_FOLDER: t.Final = "/etc/bulwark/backup"
@@ -86,18 +91,16 @@ class Server:
         return {"socket": self.socket, "port": self.port, "user": ACCOUNT, **own}
 
     def programs(self) -> dict[str, str]:
-        """What the job runs, with the Debian package that each is in."""
-        always = {"age": "age", "zstd": "zstd"}
+        """What the job runs of the server's own, with the Debian package that each is in."""
         if self.engine == MARIADB:
             return {
-                **always,
                 "mariadb-backup": "mariadb-backup",
                 "mariadb": "mariadb-client-core",
                 "mariadb-binlog": "mariadb-client",
             }
         if self.engine == PGBACKREST:
-            return {**always, PGBACKREST_PROGRAM: "pgbackrest", f"{self.binaries}/psql": "postgresql-client"}
-        return {**always, **{f"{self.binaries}/{name}": "postgresql-client" for name in ("pg_basebackup", "psql")}}
+            return {PGBACKREST_PROGRAM: "pgbackrest", f"{self.binaries}/psql": "postgresql-client"}
+        return {f"{self.binaries}/{name}": "postgresql-client" for name in ("pg_basebackup", "psql")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,23 +127,32 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One job as it is declared."""
+    """One job as it is declared.
+
+    :param expiries: when nothing can be sealed to a recipient any more; of those that have an end, once it is known.
+    """
 
     name: str
     server: Server
     store: str
     state: str
     incoming: str
-    recipients: tuple[str, ...]
+    recipients: Recipients
     limits: Limits
     schedule: Schedule
     cluster: Cluster | None = None
     stream: str = ""
     offsite: Offsite | None = None
     repository: Repository | None = None
+    expiries: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        if self.repository and self.recipients.sealing != AGE:
+            raise InvalidDeclaration(
+                "the passphrase of a repository of pgBackRest is sealed by age alone",
+                "Name recipients of age, or use the engine postgresql",
+            )
         if self.repository and self.offsite:
             raise InvalidDeclaration(
                 "offsite is of no use with the engine pgbackrest, which rewrites what it stores",
@@ -170,7 +182,8 @@ class Job:
             "store": self.store,
             "state": self.state,
             **({"incoming": self.incoming} if self.incoming else {}),
-            "recipients": list(self.recipients),
+            "recipients": list(self.recipients.names),
+            **self._keys_in_document(),
             **dataclasses.asdict(self.limits),
             "server": self.server.as_document(),
             **({"stream": self.stream} if self.stream else {}),
@@ -178,6 +191,17 @@ class Job:
             **({"offsite": dataclasses.asdict(self.offsite)} if self.offsite else {}),
             **({"repository": dataclasses.asdict(self.repository)} if self.repository else {}),
         }
+
+    def _keys_in_document(self) -> dict[str, t.Any]:
+        if self.recipients.sealing == AGE:
+            return {}
+        expiries = {"recipients_expire": dict(self.expiries)} if self.expiries else {}
+        return {"sealing": self.recipients.sealing, "recipient_keys": recipients_folder(self.name), **expiries}
+
+    def programs(self) -> dict[str, str]:
+        """What the job runs, with the Debian package that each is in."""
+        program, package = PROGRAMS[self.recipients.sealing]
+        return {program: package, "zstd": "zstd", **self.server.programs()}
 
     @property
     def heartbeat(self) -> tuple[str, ...]:
@@ -271,6 +295,8 @@ class Host:
     :param job_files: every file of ours that carries this job's name, whatever is declared.
     :param calendar_complaint: why systemd does not take the schedule; empty if it does.
     :param anteroom_is_closed: the running server's sandbox keeps its archive_command from writing there.
+    :param keys: what GnuPG says of the recipients' keys.
+    :param now: in seconds since the epoch.
     """
 
     account: ObservedAccount | None
@@ -283,6 +309,8 @@ class Host:
     tablespaces: tuple[str, ...] = ()
     calendar_complaint: str = ""
     anteroom_is_closed: bool = False
+    keys: tuple[KeyState, ...] = ()
+    now: float = 0
 
 
 def job_file(name: str) -> str:
@@ -297,6 +325,11 @@ def offsite_folder(name: str) -> str:
 def repository_folder(name: str) -> str:
     """Of pgBackRest's configuration, keys and passphrase."""
     return f"{JOB_FOLDER}/{name}.pgbackrest"
+
+
+def recipients_folder(name: str) -> str:
+    """Of the public keys that GnuPG seals to, a file each."""
+    return f"{JOB_FOLDER}/{name}.recipients"
 
 
 def drop_in_file(name: str, unit: str) -> str:
@@ -340,7 +373,7 @@ def folders_of(job: Job, server_account: str) -> list[Item]:
 
 def passages_of(job: Job) -> list[str]:
     """Folders on the way to those and to our files, outermost first."""
-    ends = [job.store, job.state, job.incoming, job.file, PROGRAM]
+    ends = [job.store, job.state, job.incoming, job.file, PROGRAM, *(item.path for item in _key_files(job))]
     found: dict[str, None] = {}
     for end in filter(None, ends):
         dummy_root, *steps, dummy_name = end.split("/")
@@ -355,6 +388,7 @@ def files_of(job: Job, program: bytes) -> list[Item]:
     mode = 0o644 if job.server.engine == POSTGRESQL else 0o640
     files = [
         Item(FILE, PROGRAM, "root", "root", 0o755, program),
+        *_key_files(job),
         Item(FILE, job.file, "root", ACCOUNT, mode, document.encode()),
     ]
     if job.repository:
@@ -391,11 +425,18 @@ def _configurations(job: Job, repository: Repository) -> list[Item]:
     ]
 
 
+def _key_files(job: Job) -> list[Item]:
+    """Everybody may read them: they are public, and archive_command runs as the server's account."""
+    folder = recipients_folder(job.name)
+    keys = job.recipients.keys.items()
+    return [Item(FILE, key_file(folder, name), "root", "root", 0o644, text.encode()) for name, text in keys]
+
+
 def refuse_what_cannot_work(job: Job, host: Host) -> None:
     """Raises MissingRequirement, InvalidDeclaration or RefusedForSafety, before anything changes."""
     if host.missing_programs:
         program = host.missing_programs[0]
-        package = job.server.programs().get(program, "")
+        package = job.programs().get(program, "")
         raise MissingRequirement(
             f"the program {program} is not there", f"Install Debian's {package}" if package else "Install it"
         )
@@ -410,6 +451,8 @@ def refuse_what_cannot_work(job: Job, host: Host) -> None:
             f"the server has a tablespace outside its data directory, {host.tablespaces[0]}",
             "pg_basebackup can't stream tablespaces: move its tables to pg_default, or use the engine pgbackrest",
         )
+    for state in host.keys:
+        refuse_unusable(state)
     _refuse_entangled(job, host)
     _refuse_strange(job, host)
 
@@ -456,6 +499,8 @@ def _refuse_strange(job: Job, host: Host) -> None:
 def plan_present(job: Job, host: Host, program: bytes) -> Plan:
     """What has to change so that the job is there and its timers run. Refuses first."""
     refuse_what_cannot_work(job, host)
+    expiries = {state.fingerprint: render_moment(state.expires) for state in host.keys if state.expires}
+    job = dataclasses.replace(job, expiries=expiries)
     changes = [*_account_changes(host)]
     changes += [change for path in passages_of(job) for change in _passage_changes(path, host)]
     wanted = folders_of(job, host.server_account or "") + files_of(job, program)
@@ -534,8 +579,7 @@ def _timer_changes(job: Job, host: Host, written: t.AbstractSet[str]) -> t.Itera
 
 
 def _warnings(host: Host, job: Job) -> tuple[str, ...]:
-    if not host.anteroom_is_closed:
-        return ()
-    return (
-        f"{job.server.unit} was started in a sandbox that keeps its archive_command from {job.incoming}: restart it",
+    closed = (
+        f"{job.server.unit} was started in a sandbox that keeps its archive_command from {job.incoming}: restart it"
     )
+    return (*((closed,) if host.anteroom_is_closed else ()), *expiry_warnings(job.expiries, host.now))

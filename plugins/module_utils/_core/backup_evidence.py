@@ -16,7 +16,7 @@ import typing as t
 SIGPIPE_STATUS: t.Final = -13
 # A set is judged by its size only beside this many earlier ones.
 FEWEST_EARLIER: t.Final = 1
-# age adds a header and 16 bytes for every 64 KiB; a sealed stream of nothing has some 200 bytes.
+# age adds a header and 16 bytes for every 64 KiB, GnuPG no more; a sealed stream of nothing has some 200 bytes.
 _EMPTY_BYTES: t.Final = 4096
 _COMPRESSED: t.Final = re.compile(r"\(\s*(\d+)\s*(?:B|bytes)?\s*=>\s*(\d+)\s*(?:B|bytes)?")
 _WAL_START: t.Final = re.compile(r"write-ahead log start point: ([0-9A-F]+/[0-9A-F]+) on timeline (\d+)")
@@ -45,6 +45,11 @@ _MEANINGS: t.Final = (
     ("No space left on device", "the file system is full", "Make room, or name another store"),
     ("no pg_hba.conf entry for replication", "the server does not let the job in", "Run the role again"),
     ("malformed recipient", "a recipient is no public key of age", "Correct the recipients and run the role again"),
+    (
+        "Unusable public key",
+        "GnuPG can't encrypt to a recipient's key, because it has expired, for example",
+        "Extend the key (gpg --quick-set-expire), and run the role with the renewed one",
+    ),
 )
 
 

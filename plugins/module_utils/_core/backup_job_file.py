@@ -15,10 +15,13 @@ import re
 import typing as t
 
 from .backup_election import Cluster
+from .backup_moments import parse_moment
 from .declared_fields import Fields
 from .errors import InvalidDeclaration
 from .offsite import Offsite
+from .openpgp_key import is_fingerprint
 from .pgbackrest import KINDS, Repository
+from .sealing import AGE, GNUPG, TOOLS
 
 FORMAT: t.Final = 1
 POSTGRESQL: t.Final = "postgresql"
@@ -31,7 +34,7 @@ _ACCOUNT: t.Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _KNOWN: t.Final = (
     *("format", "name", "engine", "store", "state", "incoming", "recipients", "keep_days", "compression_level"),
     *("deadline_seconds", "minimum_free_percent", "smallest_share", "server"),
-    *("cluster", "stream", "offsite", "repository"),
+    *("cluster", "stream", "offsite", "repository", "sealing", "recipient_keys", "recipients_expire"),
 )
 
 
@@ -67,6 +70,9 @@ class BackupJob:
     :param stream: where MariaDB's binary logs are streamed to; empty where they are not.
     :param offsite: where copies of the store go; None for nowhere.
     :param repository: of pgBackRest; None for the other engines, which seal what they store.
+    :param sealing: the tool that seals; see :mod:`sealing`.
+    :param recipient_keys: folder with a public key of OpenPGP for each recipient; empty where age seals.
+    :param recipients_expire: moments when nothing can be sealed to a recipient any more, by recipient; as text.
     """
 
     name: str
@@ -85,6 +91,9 @@ class BackupJob:
     stream: str = ""
     offsite: Offsite | None = None
     repository: Repository | None = None
+    sealing: str = AGE
+    recipient_keys: str = ""
+    recipients_expire: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def parse_job(text: str, *, where: str = "the job file") -> BackupJob:
@@ -102,13 +111,14 @@ def parse_job(text: str, *, where: str = "the job file") -> BackupJob:
             "Run the role again, it brings program and job file to the same version",
         )
     engine = fields.choice("engine", (POSTGRESQL, MARIADB, PGBACKREST))
+    sealing = fields.choice("sealing", TOOLS) if fields.has("sealing") else AGE
     return BackupJob(
         name=_matching(fields, "name", _NAME, "lower-case letters, digits, _ and -"),
         engine=engine,
         store=_folder(fields, "store"),
         state=_folder(fields, "state"),
         incoming=_folder(fields, "incoming") if engine == POSTGRESQL else "",
-        recipients=_recipients(fields),
+        recipients=_recipients(fields, sealing),
         keep_days=_between(fields, "keep_days", 1, 3650),
         compression_level=_between(fields, "compression_level", 1, 19),
         deadline_seconds=_between(fields, "deadline_seconds", 1, 7 * 86400),
@@ -119,6 +129,9 @@ def parse_job(text: str, *, where: str = "the job file") -> BackupJob:
         stream=_folder(fields, "stream") if engine == MARIADB and fields.has("stream") else "",
         offsite=_offsite(fields),
         repository=_repository(fields) if engine == PGBACKREST else None,
+        sealing=sealing,
+        recipient_keys=_folder(fields, "recipient_keys") if sealing == GNUPG else "",
+        recipients_expire=_expiries(fields),
     )
 
 
@@ -132,6 +145,15 @@ def _repository(fields: Fields) -> Repository:
         processes=_between(place, "processes", 1, 999),
         port=_between(place, "port", 1, 65535),
     )
+
+
+def _expiries(fields: Fields) -> dict[str, str]:
+    if not fields.has("recipients_expire"):
+        return {}
+    expiries = {str(name): str(moment) for name, moment in fields.mapping("recipients_expire").items()}
+    for moment in expiries.values():
+        parse_moment(moment)
+    return expiries
 
 
 def _offsite(fields: Fields) -> Offsite | None:
@@ -219,13 +241,17 @@ def _folder(fields: Fields, key: str) -> str:
     return value
 
 
-def _recipients(fields: Fields) -> tuple[str, ...]:
+def _recipients(fields: Fields, sealing: str) -> tuple[str, ...]:
     recipients = fields.texts("recipients")
     for recipient in recipients:
-        if not _RECIPIENT.fullmatch(recipient):
-            # not repeated: somebody may have put the identity, which is secret, in its place
+        # not repeated: somebody may have put the identity, which is secret, in its place
+        if sealing == AGE and not _RECIPIENT.fullmatch(recipient):
             raise InvalidDeclaration(
                 f"{fields.where}: a recipient is no public key of age", "It begins with age1 and has 62 characters"
+            )
+        if sealing == GNUPG and not is_fingerprint(recipient):
+            raise InvalidDeclaration(
+                f"{fields.where}: a recipient is no fingerprint of OpenPGP", "It has 40 digits and letters up to F"
             )
     if len(recipients) < FEWEST_RECIPIENTS:
         raise InvalidDeclaration(

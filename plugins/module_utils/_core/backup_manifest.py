@@ -20,11 +20,12 @@ import typing as t
 from .backup_moments import is_id, parse_moment
 from .declared_fields import Fields
 from .errors import InvalidDeclaration
+from .sealing import AGE, TOOLS, sealed_name
 
 FORMAT: t.Final = 1
 _SHA256: t.Final = re.compile(r"[0-9a-f]{64}")
-# Whatever was read from disk, this is what a full backup consists of.
-DATA_FILES: t.Final = {"postgresql": "base.tar.zst.age", "mariadb": "data.mbstream.zst.age"}
+# What a full backup consists of, before it is sealed.
+_DATA: t.Final = {"postgresql": "base.tar", "mariadb": "data.mbstream"}
 MANIFEST: t.Final = "manifest.json"
 _POSITION: t.Final = {
     "postgresql": ("start_wal", "timeline", "start_lsn", "end_lsn"),
@@ -79,6 +80,7 @@ class Sidecar:
     :param closed: when the server wrote to it last: what was committed by then is in it or in an earlier one.
     :param opened: when the server began it; only of a binary log.
     :param switches: only of a timeline's history: each earlier timeline and the position where it was left.
+    :param sealing: the tool that sealed it; see :mod:`sealing`.
     """
 
     name: str
@@ -90,6 +92,12 @@ class Sidecar:
     closed: str
     switches: tuple[tuple[int, str], ...] = ()
     opened: str = ""
+    sealing: str = AGE
+
+    @property
+    def file(self) -> str:
+        """Name of the sealed file."""
+        return sealed_name(self.name, self.sealing)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +109,16 @@ class Contents:
     damaged: tuple[str, ...]
 
 
+def data_file(engine: str, sealing: str) -> str:
+    """The sealed file that a full backup consists of, whatever a manifest on disk may say."""
+    return sealed_name(_DATA[engine], sealing)
+
+
+def data_files() -> frozenset[str]:
+    """All names that it may have."""
+    return frozenset(data_file(engine, tool) for engine in _DATA for tool in TOOLS)
+
+
 def render_manifest(manifest: Manifest) -> str:
     return _sealed_text({"format": FORMAT, **dataclasses.asdict(manifest)})
 
@@ -108,7 +126,7 @@ def render_manifest(manifest: Manifest) -> str:
 def parse_manifest(text: str, *, where: str) -> Manifest:
     """Raises InvalidDeclaration for anything that :func:`render_manifest` would not have written."""
     fields = _fields(text, where, (*(field.name for field in dataclasses.fields(Manifest)), "format", "check"))
-    engine = fields.choice("engine", tuple(DATA_FILES))
+    engine = fields.choice("engine", tuple(_DATA))
     position = fields.mapping("position")
     manifest = Manifest(
         id=fields.required_text("id"),
@@ -124,14 +142,18 @@ def parse_manifest(text: str, *, where: str) -> Manifest:
         files=tuple(_sealed_file(item, fields.where) for item in fields.items("files")),
         recipients=fields.texts("recipients"),
     )
-    if not is_id(manifest.id) or [file.name for file in manifest.files] != [DATA_FILES[engine]]:
+    names = [file.name for file in manifest.files]
+    if not is_id(manifest.id) or names not in [[data_file(engine, tool)] for tool in TOOLS]:
         raise InvalidDeclaration(f"{where} does not describe one full backup", _HINT)
     _same(text, render_manifest(manifest), where)
     return manifest
 
 
 def render_sidecar(sidecar: Sidecar) -> str:
-    return _sealed_text({"format": FORMAT, **dataclasses.asdict(sidecar)})
+    """Without the tool where it is age, as it was written when there was no other."""
+    entry = dataclasses.asdict(sidecar)
+    sealing = entry.pop("sealing")
+    return _sealed_text({"format": FORMAT, **entry, **({} if sealing == AGE else {"sealing": sealing})})
 
 
 def parse_sidecar(text: str, *, where: str) -> Sidecar:
@@ -150,6 +172,7 @@ def parse_sidecar(text: str, *, where: str) -> Sidecar:
         closed=_moment(fields, "closed"),
         switches=tuple((timeline, position) for timeline, position in switches),
         opened=_moment(fields, "opened") if fields.text("opened") else "",
+        sealing=fields.choice("sealing", TOOLS, default=AGE),
     )
     _same(text, render_sidecar(sidecar), where)
     return sidecar

@@ -24,6 +24,7 @@ from .backup_moments import is_id, parse_moment
 from .backup_segments import is_segment
 from .backup_status import Run
 from .backup_window import gaps, restorable
+from .recipient_expiry import first_expiry
 
 DAY_SECONDS: t.Final = 86400
 # What runs by itself; the rest is somebody's own doing, and a failure of it was seen by whoever started it.
@@ -60,7 +61,8 @@ BACKUP_METRICS: t.Final[t.Mapping[str, str]] = {
     "bulwark_backup_store_free_ratio": "Free share of the store's file system, from 0 to 1.",
     "bulwark_backup_store_minimum_free_ratio": "Free share below which no full backup is begun.",
     "bulwark_backup_store_looked_at_timestamp_seconds": "When sets and log in the store were looked at.",
-    "bulwark_backup_recipients": "Public keys that backups are sealed to. Keys of age have no expiry.",
+    "bulwark_backup_recipients": "Public keys that backups are sealed to.",
+    "bulwark_backup_recipients_expiry_timestamp_seconds": "When the first of them expires; 0 if none does, as of age.",
     "bulwark_backup_copies_last_success_timestamp_seconds": "When the other host had everything last; 0 if never.",
     "bulwark_backup_copies_full_sets": "Full backups that the other host has whole.",
     "bulwark_backup_ping_last_success_timestamp_seconds": "When the watch outside was told last; 0 if never.",
@@ -270,11 +272,13 @@ def _of_runs(found: MeasuredBackup) -> dict[str, float | None]:
 def _of_job(job: BackupJob | None) -> dict[str, float | None]:
     if job is None:
         return {}
+    expiry = first_expiry(job.recipients_expire)
     return {
         "deadline_seconds": float(job.deadline_seconds),
         "keep_seconds": float(job.keep_days * DAY_SECONDS),
         "store_minimum_free_ratio": job.minimum_free_percent / 100,
         "recipients": float(len(job.recipients)),
+        "recipients_expiry_timestamp_seconds": float(parse_moment(expiry)) if expiry else 0.0,
     }
 
 

@@ -24,15 +24,15 @@ CHECK_LINE: t.Final = "SHA-256 of the lines above: "
 _POSTGRESQL: t.Final = """\
 # How to restore the PostgreSQL backups of the job {name}
 
-All you need is this folder (or a copy of it), the identity (secret key) of one of the recipients in
-recipients.txt, and a host with age, zstd, GNU tar and PostgreSQL of the version that "server_version" in the
-set's manifest.json names. Nothing of bulwark.database is needed. Work as any account but root that can read
-this folder and the identity, postgres for example. The commands of one restore belong into one shell (sh), one
-section after the other.
+All you need is this folder (or a copy of it), the secret key of one of the recipients in recipients.txt, and a
+host with zstd, GNU tar and PostgreSQL of the version that "server_version" in the set's manifest.json names; with
+age where sealed files end in .age, and with GnuPG where they end in .gpg. Nothing of bulwark.database is needed.
+Work as any account but root that can read this folder and the secret key, postgres for example. The commands of
+one restore belong into one shell (sh), one section after the other.
 
 ## 1 Values
 
-STORE is this folder. IDENTITY is the file with the secret key. DATA is a new, empty folder with room for the
+STORE is this folder. IDENTITY is the file with the secret key of age. DATA is a new, empty folder with room for the
 whole server. BINARIES is where pg_ctl and postgres are. ADMINISTRATOR is the server's first superuser.
 
     STORE={store}
@@ -42,6 +42,7 @@ whole server. BINARIES is where pg_ctl and postgres are. ADMINISTRATOR is the se
     ADMINISTRATOR='postgres'
     export STORE IDENTITY
 
+{of_gnupg}
 VERIFY='yes' has pg_verifybackup compare each file of the set with the server's own list as well, if it is installed.
 It reads everything once more: section 3 has compared what was sealed already.
 
@@ -69,21 +70,22 @@ shows all of them; a folder that ends in .partial is none.
 
 Both at the same time. It prints the name of each file that is not as it was written, and fails.
 
-    sum() {{
+{opening}    sum() {{
       if command -v openssl > /dev/null; then openssl dgst -sha256 -r; else sha256sum; fi < "$1" | cut -c 1-64
     }}
     compare() {{
       if ! grep -q "\\"sha256\\": \\"$(sum "$1")\\"" "$2"; then echo "damaged: $1"; touch "$DATA.failed"; fi
     }}
     compare_all() {{
-      compare "$STORE/full/$SET/base.tar.zst.age" "$STORE/full/$SET/manifest.json"
-      for file in "$STORE"/log/*.zst.age; do
-        if [ -e "$file" ]; then compare "$file" "${{file%.zst.age}}.json"; fi
+      compare "$BASE" "$STORE/full/$SET/manifest.json"
+      for file in "$STORE"/log/*.zst.age "$STORE"/log/*.zst.gpg; do
+        if [ -e "$file" ]; then compare "$file" "${{file%.zst.*}}.json"; fi
       done
     }}
+    BASE=$(sealed "$STORE/full/$SET/base.tar")
     install -d -m 0700 "$DATA"
     compare_all &
-    {{ age --decrypt --identity "$IDENTITY" "$STORE/full/$SET/base.tar.zst.age" || touch "$DATA.failed"; }} |
+    {{ unseal "$BASE" || touch "$DATA.failed"; }} |
       {{ zstd --decompress --stdout || touch "$DATA.failed"; }} |
       {{ tar --extract --file=- --directory="$DATA" || touch "$DATA.failed"; }}
     wait $!
@@ -155,13 +157,16 @@ a new timeline.
 """
 
 _FETCH_SEALED: t.Final = """\
-    FETCH='test -e "$STORE/log/%f.zst.age" || exit 1; rm -f "%p.zst"'
-    FETCH="$FETCH; age --decrypt --identity \\"\\$IDENTITY\\" --output \\"%p.zst\\" \\"\\$STORE/log/%f.zst.age\\""
-    FETCH="$FETCH && zstd --decompress --quiet --force --rm -o \\"%p\\" \\"%p.zst\\" || exit 255"
+    FETCH='rm -f "%p.zst"; if test -e "$STORE/log/%f.zst.age"'
+    FETCH="$FETCH; then age --decrypt --identity \\"\\$IDENTITY\\" --output \\"%p.zst\\" \\"\\$STORE/log/%f.zst.age\\""
+    FETCH="$FETCH; elif test -e \\"\\$STORE/log/%f.zst.gpg\\""
+    FETCH="$FETCH; then gpg --batch --quiet --output \\"%p.zst\\" --decrypt \\"\\$STORE/log/%f.zst.gpg\\""
+    FETCH="$FETCH; else exit 1; fi && zstd --decompress --quiet --force --rm -o \\"%p\\" \\"%p.zst\\" || exit 255"
     printf "restore_command = '%s'\\n" "$FETCH" >> restore.conf
 """
 _NEWEST_SEALED: t.Final = """\
-    NEWEST=$(ls "$STORE/log" | sed -n 's/^\\([0-9A-F]\\{24\\}\\)\\.zst\\.age$/\\1/p' | sort | tail -n 1)
+    NEWEST=$(ls "$STORE/log" | sed -n -e 's/^\\([0-9A-F]\\{24\\}\\)\\.zst\\.age$/\\1/p' \\
+      -e 's/^\\([0-9A-F]\\{24\\}\\)\\.zst\\.gpg$/\\1/p' | sort | tail -n 1)
     START=$(sed -n 's/^ *"start_wal": "\\(.*\\)",*$/\\1/p' "$STORE/full/$SET/manifest.json")
 """
 
@@ -241,17 +246,17 @@ _NEWEST_PGBACKREST: t.Final = """\
 _MARIADB: t.Final = """\
 # How to restore the MariaDB backups of the job {name}
 
-All you need is this folder (or a copy of it), the identity (secret key) of one of the recipients in
-recipients.txt, and a host with age, zstd, mbstream, mariadb-backup, mariadb-binlog and MariaDB of the version
-that "server_version" in the set's manifest.json names. Nothing of bulwark.database is needed. The commands of one
-restore belong into one shell (sh), one section after the other.
+All you need is this folder (or a copy of it), the secret key of one of the recipients in recipients.txt, and a
+host with zstd, mbstream, mariadb-backup, mariadb-binlog and MariaDB of the version that "server_version" in the
+set's manifest.json names; with age where sealed files end in .age, and with GnuPG where they end in .gpg. Nothing of
+bulwark.database is needed. The commands of one restore belong into one shell (sh), one section after the other.
 
 Where there are binary logs beside the sets (in the folder log), any moment after the end of a full backup can be
 restored, else the state at the end of each.
 
 ## 1 Values
 
-STORE is this folder. IDENTITY is the file with the secret key. DATA is a new, empty folder with room for the
+STORE is this folder. IDENTITY is the file with the secret key of age. DATA is a new, empty folder with room for the
 whole server and for the logs of a day. ACCOUNT is the account that the server runs as; it must be able to enter
 the folder above DATA.
 
@@ -260,6 +265,7 @@ the folder above DATA.
     DATA='/path/to/new/data'
     ACCOUNT='mysql'
 
+{of_gnupg}
 For the state as of a moment only: the moment, in UTC and in this form: 2026-11-25T10:30:00Z. What was begun before
 it is there, what was begun then or later is not. Leave it empty for the latest state.
 
@@ -282,15 +288,16 @@ shows all of them; a folder that ends in .partial is none.
 
 Both at the same time. It prints the name of the file if that is not as it was written, and fails.
 
-    sum() {{
+{opening}    sum() {{
       if command -v openssl > /dev/null; then openssl dgst -sha256 -r; else sha256sum; fi < "$1" | cut -c 1-64
     }}
     compare() {{
       if ! grep -q "\\"sha256\\": \\"$(sum "$1")\\"" "$2"; then echo "damaged: $1"; touch "$DATA.failed"; fi
     }}
     install -d -m 0700 "$DATA"
-    compare "$STORE/full/$SET/data.mbstream.zst.age" "$STORE/full/$SET/manifest.json" &
-    {{ age --decrypt --identity "$IDENTITY" "$STORE/full/$SET/data.mbstream.zst.age" || touch "$DATA.failed"; }} |
+    SEALED=$(sealed "$STORE/full/$SET/data.mbstream")
+    compare "$SEALED" "$STORE/full/$SET/manifest.json" &
+    {{ unseal "$SEALED" || touch "$DATA.failed"; }} |
       {{ zstd --decompress --stdout || touch "$DATA.failed"; }} |
       {{ mbstream --extract --directory="$DATA" || touch "$DATA.failed"; }}
     wait $!
@@ -346,8 +353,8 @@ say of accounts takes a server that has read its accounts (FLUSH PRIVILEGES); to
       log="$STORE/log/$CHAIN-$NUMBER"
       opened=$(value opened "$log.json")
       if [ -n "$MOMENT" ] && [ -n "$LAST" ] && expr "${{opened%Z}}" '>' "${{MOMENT%Z}}" > /dev/null; then break; fi
-      compare "$log.zst.age" "$log.json"
-      {{ age --decrypt --identity "$IDENTITY" "$log.zst.age" || touch "$DATA.failed"; }} |
+      compare "$(sealed "$log")" "$log.json"
+      {{ unseal "$(sealed "$log")" || touch "$DATA.failed"; }} |
         {{ zstd --decompress --stdout || touch "$DATA.failed"; }} > "$DATA.binlog/$NUMBER"
       test ! -e "$DATA.failed"
       set -- "$@" "$DATA.binlog/$NUMBER"
@@ -385,6 +392,23 @@ as its data directory. On a Galera cluster the other nodes take a full copy (SST
 the cluster is in $DATA/xtrabackup_galera_info, and it is started by galera_new_cluster. Make a full backup at once.
 """
 
+# A file is opened by what its name ends in: a job may have been moved from one tool to the other.
+_OPENING: t.Final = """\
+    sealed() { if [ -e "$1.zst.gpg" ]; then printf '%s\\n' "$1.zst.gpg"; else printf '%s\\n' "$1.zst.age"; fi; }
+    unseal() {
+      case "$1" in
+        *.gpg) gpg --batch --quiet --decrypt "$1" ;;
+        *) age --decrypt --identity "$IDENTITY" "$1" ;;
+      esac
+    }
+"""
+
+_OF_GNUPG: t.Final = """\
+Files that end in .gpg are opened with the secret key that is in the keyring of the account; gpg --import FILE puts it
+there. GNUPGHOME names another keyring than that in the account's home. GnuPG asks for a passphrase, and forgets it
+after two hours at most: a longer restore needs one without.
+"""
+
 _WITH_KEYS: t.Final = """\
 The server's tables are encrypted at rest. Before you go on, its key file has to be at this path, readable for the
 server's account alone (or at another path, to which you change file_key_management_filename in $DATA/backup-my.cnf):
@@ -398,6 +422,8 @@ tables without exactly these keys.
 
     test -r {quoted}
 """
+
+_FRAGMENTS: t.Final = {"of_gnupg": _OF_GNUPG, "opening": _OPENING}
 
 _WITHOUT_KEYS: t.Final = """\
 If $DATA/backup-my.cnf names a file_key_management_filename, the server's tables are encrypted at rest, and that key
@@ -417,8 +443,8 @@ def render_restore_text(job: BackupJob, *, key_file: str = "") -> str:
 
 
 def render_postgresql_text(name: str, *, store: str, binaries: str) -> str:
-    recover = _RECOVER.format(fetch=_FETCH_SEALED, newest=_NEWEST_SEALED)
-    return _with_check(_POSTGRESQL.format(name=name, store=_quoted(store), binaries=_quoted(binaries)) + recover)
+    text = _POSTGRESQL.format(name=name, store=_quoted(store), binaries=_quoted(binaries), **_FRAGMENTS)
+    return _with_check(text + _RECOVER.format(fetch=_FETCH_SEALED, newest=_NEWEST_SEALED))
 
 
 def render_pgbackrest_text(name: str, *, store: str, binaries: str) -> str:
@@ -428,7 +454,7 @@ def render_pgbackrest_text(name: str, *, store: str, binaries: str) -> str:
 
 def render_mariadb_text(name: str, *, store: str, key_file: str) -> str:
     keys = _WITH_KEYS.format(path=key_file, quoted=_quoted(key_file)) if key_file else _WITHOUT_KEYS
-    return _with_check(_MARIADB.format(name=name, store=_quoted(store), key_file=keys))
+    return _with_check(_MARIADB.format(name=name, store=_quoted(store), key_file=keys, **_FRAGMENTS))
 
 
 def _with_check(text: str) -> str:

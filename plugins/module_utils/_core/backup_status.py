@@ -13,6 +13,7 @@ import json
 import typing as t
 
 from .backup_copies import Copies
+from .backup_job_file import BackupJob
 from .backup_manifest import Contents, Manifest, Sidecar
 from .backup_moments import parse_moment, render_moment
 from .backup_segments import is_segment
@@ -82,9 +83,7 @@ def add_run(history: t.Sequence[Run], run: Run) -> tuple[Run, ...]:
 
 def describe(
     *,
-    job: str,
-    engine: str,
-    recipients: t.Sequence[str],
+    job: BackupJob,
     contents: Contents,
     waiting: int,
     history: t.Sequence[Run],
@@ -96,8 +95,8 @@ def describe(
     fulls = [run for run in history if run.command == "full"]
     failures = [run for run in history if run.failed]
     return {
-        "job": job,
-        "engine": engine,
+        "job": job.name,
+        "engine": job.engine,
         "fulls": [_full(manifest, seconds.get(manifest.id)) for manifest in contents.manifests],
         "restorable": [
             {"from": render_moment(found.start), "to": render_moment(found.end)}
@@ -111,7 +110,9 @@ def describe(
         "log": _log(contents.sidecars, waiting),
         "gaps": [dataclasses.asdict(gap) for gap in gaps(contents.manifests, contents.sidecars)],
         "damaged": list(contents.damaged),
-        "recipients": list(recipients),
+        "sealing": job.sealing,
+        "recipients": list(job.recipients),
+        "recipients_expire": dict(job.recipients_expire),
         "copies": copies.described() if copies else None,
     }
 

@@ -24,13 +24,13 @@ import json
 import re
 import typing as t
 
-from .backup_manifest import DATA_FILES, MANIFEST, Contents
+from .backup_manifest import MANIFEST, Contents, data_files
 from .backup_moments import is_id
 from .backup_segments import is_stored_name
 from .errors import InvalidDeclaration
+from .sealing import stem_of, tool_of
 
 FORMAT: t.Final = 1
-SEALED: t.Final = ".zst.age"
 RESTORE_TEXT: t.Final = "RESTORE.txt"
 RECIPIENTS: t.Final = "recipients.txt"
 # Written anew when the collection or the keys change; the receiver keeps what it had under another name.
@@ -41,7 +41,7 @@ _SHA256: t.Final = re.compile(r"[0-9a-f]{64}")
 _HOST: t.Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?")
 _USER: t.Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _PORTS: t.Final = range(1, 65536)
-_DATA: t.Final = frozenset(DATA_FILES.values())
+_DATA: t.Final = data_files()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +106,11 @@ class Offered:
     @property
     def described(self) -> str:
         """What its description is about, too: a full backup or a segment."""
-        return self.full or self.path.removesuffix(".json").removesuffix(SEALED)
+        return self.full or stem_of(self.path.removesuffix(".json"))
+
+    @property
+    def is_sealed(self) -> bool:
+        return bool(tool_of(self.path))
 
 
 def to_offer(contents: Contents, describe: t.Callable[[str], tuple[int, str]], texts: t.Iterable[str]) -> list[Offered]:
@@ -117,7 +121,7 @@ def to_offer(contents: Contents, describe: t.Callable[[str], tuple[int, str]], t
     """
     offered = [Offered(name, *describe(name)) for name in texts]
     for sidecar in contents.sidecars:
-        offered.append(Offered(f"log/{sidecar.name}{SEALED}", sidecar.bytes, sidecar.sha256))
+        offered.append(Offered(f"log/{sidecar.file}", sidecar.bytes, sidecar.sha256))
         offered.append(Offered(f"log/{sidecar.name}.json", *describe(f"log/{sidecar.name}.json")))
     for manifest in contents.manifests:
         folder = f"full/{manifest.id}"
@@ -154,7 +158,7 @@ def _offered(entry: t.Any) -> Offered:
         raise InvalidDeclaration(f"{path}: its size is no number")
     if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
         raise InvalidDeclaration(f"{path}: its SHA-256 is none")
-    if size > _LONGEST_TEXT and not path.endswith(SEALED):
+    if size > _LONGEST_TEXT and not tool_of(path):
         raise InvalidDeclaration(f"{path}: {size} bytes are too many for a description")
     return Offered(path, size, sha256)
 
@@ -165,8 +169,8 @@ def is_of_store(path: str) -> bool:
     if not rest:
         return path in TEXTS
     if folder == "log":
-        stem = rest[: -len(SEALED)] if rest.endswith(SEALED) else rest[: -len(".json")]
-        return rest in (f"{stem}{SEALED}", f"{stem}.json") and is_stored_name(stem)
+        stem = stem_of(rest) if tool_of(rest) else rest[: -len(".json")]
+        return bool(tool_of(rest) or rest == f"{stem}.json") and is_stored_name(stem)
     identifier, dummy, name = rest.partition("/")
     return folder == "full" and is_id(identifier) and (name == MANIFEST or name in _DATA)
 

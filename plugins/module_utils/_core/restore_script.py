@@ -24,6 +24,8 @@ _TITLE: t.Final = re.compile(r"# How to restore the (PostgreSQL|MariaDB) backups
 _KEY_FILE: t.Final = re.compile(r"^- (/.*)$", re.MULTILINE)
 # What a program says about another's failure, or about itself at any failure.
 _NOT_TELLING: t.Final = ("set: ", "tar: Exiting ", "age: report ")
+# What a line has that tells of a cause; "error" is one in any case.
+_TELLING: t.Final = ("FATAL", "damaged", "decryption failed")
 _ENGINES: t.Final = {"PostgreSQL": POSTGRESQL, "MariaDB": MARIADB}
 
 
@@ -77,5 +79,5 @@ def telling_line(said: str) -> str:
     """The line of the output that tells best why a script failed; empty if there is none."""
     lines = [line.strip() for line in said.splitlines()]
     telling = [line for line in lines if line and not line.startswith(_NOT_TELLING)]
-    worst = [line for line in telling if "error" in line.lower() or "FATAL" in line or "damaged" in line]
+    worst = [line for line in telling if "error" in line.lower() or any(mark in line for mark in _TELLING)]
     return (worst or telling or [""])[-1]

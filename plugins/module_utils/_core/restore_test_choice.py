@@ -15,6 +15,7 @@ from .backup_manifest import Contents, Manifest
 from .backup_moments import parse_moment, render_moment
 from .backup_window import gaps, restorable
 from .errors import DidNotTakeEffect
+from .sealing import tool_of
 
 # A number from 0 to below the one it is given.
 Chance = t.Callable[[int], int]
@@ -55,6 +56,13 @@ def complaints(contents: Contents) -> list[str]:
             for gap in gaps(contents.manifests, contents.sidecars)
         ),
     ]
+
+
+def tools_needed(contents: Contents, manifest: Manifest) -> list[str]:
+    """By which tools this set, and the log that follows it, are sealed."""
+    begun = parse_moment(manifest.started)
+    of_log = {sidecar.sealing for sidecar in contents.sidecars if parse_moment(sidecar.closed) >= begun}
+    return sorted({tool_of(file.name) for file in manifest.files} | of_log)
 
 
 def newest_moment(contents: Contents) -> str:

@@ -18,13 +18,15 @@ from decimal import Decimal, InvalidOperation
 from .backup_job_file import MARIADB, POSTGRESQL
 from .declared_fields import Fields
 from .errors import InvalidDeclaration
+from .sealing import AGE, GNUPG
 
 FORMAT: t.Final = 1
 ENGINES: t.Final = (POSTGRESQL, MARIADB)
 _NAME: t.Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _UNSAFE: t.Final = re.compile(r"[^A-Za-z0-9._@+/-]")
 _WORD: t.Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
-_PATHS: t.Final = ("source", "identity", "signing_key", "state", "scratch")
+_PATHS: t.Final = ("source", "signing_key", "state", "scratch")
+_IDENTITIES: t.Final = ("identity", "gnupg_identity")
 # For the longest: a week.
 _LONGEST_SECONDS: t.Final = 7 * 86400
 
@@ -47,6 +49,8 @@ class RestoreTest:
     """One restore test.
 
     :param source: folder that is laid out like a store, with RESTORE.txt in it.
+    :param identity: file with the secret key of age; empty for a test of what GnuPG sealed alone.
+    :param gnupg_identity: file with an exported secret key of GnuPG, without a passphrase; empty for none.
     :param scratch: folder in which servers are restored and removed again.
     :param binaries: PostgreSQL's programs on this host; empty for where RESTORE.txt says.
     :param with_older: test a random older backup as well as the newest.
@@ -70,6 +74,13 @@ class RestoreTest:
     rto_seconds: int
     rpo_seconds: int
     deadline_seconds: int
+    gnupg_identity: str = ""
+
+    @property
+    def opens(self) -> dict[str, str]:
+        """The file with the secret key, by the tool that takes it; of those there are."""
+        both = {AGE: self.identity, GNUPG: self.gnupg_identity}
+        return {tool: path for tool, path in both.items() if path}
 
     @property
     def evidence(self) -> str:
@@ -92,10 +103,16 @@ def parse_restore_test(text: str, *, where: str) -> RestoreTest:
             "Run the role again, it brings program and file to the same version",
         )
     engine = fields.choice("engine", ENGINES)
+    identities = {key: _path(fields, key) if fields.text(key) else "" for key in _IDENTITIES}
+    if not any(identities.values()):
+        raise InvalidDeclaration(
+            f"{where} names no secret key that opens backups", f"Give {' or '.join(_IDENTITIES)}, or both"
+        )
     return RestoreTest(
         name=check_test_name(fields.required_text("name")),
         engine=engine,
         **{path: _path(fields, path) for path in _PATHS},
+        **identities,
         binaries=_path(fields, "binaries") if fields.text("binaries") else "",
         administrator=_administrator(fields),
         with_older=bool(fields.flag("with_older")),

@@ -197,7 +197,7 @@ def _pull_service(deployment: Deployment) -> str:
         *_SANDBOX,
         ("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6"),
         ("ReadWritePaths", test.source),
-        ("InaccessiblePaths", f"{test.identity} {test.signing_key}"),
+        ("InaccessiblePaths", " ".join((*test.opens.values(), test.signing_key))),
     ]
     unit = [("Description", f"Fetch backups for the restore test {test.name}"), *_hooks(deployment)]
     return f"{_HEADER}{_section('Unit', unit)}\n{_section('Service', service)}"

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import time
 import typing as t
 
@@ -24,11 +23,11 @@ from .._core.backup_manifest import Sidecar, parse_sidecar, render_sidecar
 from .._core.backup_moments import render_moment
 from .._core.backup_segments import check_archived_name, history_timeline, is_archived_name, parse_history
 from .._core.errors import ApplyFailed, BulwarkError, ObservationFailed, RefusedForSafety
+from .._core.sealing import TOOLS, sealed_name, stem_of, tool_of
 from .backup_pipe import PipeEnd, run_pipe
 from .backup_seal import sealing_stages
 from .backup_store import (
     PARTIAL,
-    SEALED,
     Store,
     checksum,
     create_file,
@@ -72,6 +71,7 @@ def archive(job: BackupJob, path: str, name: str) -> str:
             archived=render_moment(time.time()),
             closed=render_moment(closed),
             switches=parse_history(read_text(path)) if history_timeline(name) is not None else (),
+            sealing=job.sealing,
         )
         write_text(os.path.join(job.incoming, f"{name}.json"), render_sidecar(sidecar), _MODE)
     return f"{name} archived, {sidecar.bytes} bytes"
@@ -99,7 +99,7 @@ def _known(job: BackupJob, name: str) -> Sidecar | None:
 
 
 def _seal(job: BackupJob, path: str, name: str, plain: tuple[int, str]) -> dict[str, t.Any]:
-    final = os.path.join(job.incoming, f"{name}{SEALED}")
+    final = os.path.join(job.incoming, sealed_name(name, job.sealing))
     partial = f"{final}{PARTIAL}"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(partial)
@@ -169,14 +169,15 @@ def collect(job: BackupJob) -> tuple[int, int]:
 
 
 def _carry(job: BackupJob, store: Store, name: str) -> int:
-    sealed, sidecar_path = (os.path.join(job.incoming, f"{name}{suffix}") for suffix in (SEALED, ".json"))
+    sidecar_path = os.path.join(job.incoming, f"{name}.json")
     try:
         sidecar = parse_sidecar(read_text(sidecar_path), where=sidecar_path)
         if sidecar.name != name:
             raise ObservationFailed(f"{sidecar_path} describes {sidecar.name}")
         there = store.sidecar(name)
         if there is None:
-            _copy(sealed, store.segment_path(name), sidecar)
+            sealed = os.path.join(job.incoming, sidecar.file)
+            _copy(sealed, store.segment_path(name, sidecar.sealing), sidecar)
             store.add_sidecar(sidecar)
         elif there.plain_sha256 != sidecar.plain_sha256:
             raise RefusedForSafety(
@@ -184,8 +185,9 @@ def _carry(job: BackupJob, store: Store, name: str) -> int:
                 _TWO_SERVERS,
             )
         rename(sidecar_path, os.path.join(job.incoming, f"{name}{RECEIPT}"))
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(sealed)
+        for tool in TOOLS:  # one that was killed may have left another's
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(job.incoming, sealed_name(name, tool)))
     except OSError as error:
         raise ApplyFailed(f"can't carry the segment {name} into the store: {error.strerror}") from None
     return sidecar.bytes
@@ -222,8 +224,9 @@ def _remove_parts(job: BackupJob) -> None:
         return
     with contextlib.suppress(OSError):
         for name in os.listdir(job.incoming):
-            match = re.fullmatch(r"(.+?)(?:\.zst\.age|\.json)\.partial", name)
-            if match and is_archived_name(match.group(1)):
+            whole = name.removesuffix(PARTIAL)
+            stem = stem_of(whole) if tool_of(whole) else whole.removesuffix(".json")
+            if name != whole != stem and is_archived_name(stem):
                 with contextlib.suppress(OSError):
                     os.unlink(os.path.join(job.incoming, name))
 

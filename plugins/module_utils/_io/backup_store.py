@@ -13,7 +13,6 @@ import errno
 import fcntl
 import hashlib
 import os
-import re
 import shutil
 import stat
 import time
@@ -23,9 +22,9 @@ from .._core.backup_manifest import MANIFEST, Contents, Manifest, Sidecar, parse
 from .._core.backup_moments import is_id
 from .._core.backup_segments import is_stored_name
 from .._core.errors import ApplyFailed, BulwarkError, ObservationFailed, RefusedForSafety
+from .._core.sealing import TOOLS, sealed_name, stem_of, tool_of
 
 PARTIAL: t.Final = ".partial"
-SEALED: t.Final = ".zst.age"
 _LONGEST_TEXT: t.Final = 1024 * 1024
 _BUFFER_BYTES: t.Final = 1024 * 1024
 
@@ -209,8 +208,8 @@ class Store:
         with _told(f"can't remove {path}{PARTIAL}"):
             shutil.rmtree(f"{path}{PARTIAL}")
 
-    def segment_path(self, name: str) -> str:
-        return os.path.join(self.log, f"{name}{SEALED}")
+    def segment_path(self, name: str, sealing: str) -> str:
+        return os.path.join(self.log, sealed_name(name, sealing))
 
     def sidecar_path(self, name: str) -> str:
         return os.path.join(self.log, f"{name}.json")
@@ -223,12 +222,16 @@ class Store:
             return None
 
     def add_sidecar(self, sidecar: Sidecar) -> None:
-        """From now on the segment is there."""
+        """From now on the segment is there. What another tool began to seal of it, before a kill, is not it."""
+        for tool in TOOLS:
+            if tool != sidecar.sealing:
+                with _told(f"can't clear up {self.log}"), contextlib.suppress(FileNotFoundError):
+                    os.unlink(self.segment_path(sidecar.name, tool))
         write_text(self.sidecar_path(sidecar.name), render_sidecar(sidecar))
 
     def remove_segment(self, name: str) -> None:
         with _told(f"can't remove the segment {name}"):
-            for path in (self.sidecar_path(name), self.segment_path(name)):
+            for path in (self.sidecar_path(name), *(self.segment_path(name, tool) for tool in TOOLS)):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)
 
@@ -241,9 +244,13 @@ class Store:
 
     def orphans(self) -> list[str]:
         """Sealed segments that nothing describes. They are no use as they are, and no reason to throw them away."""
+        return sorted({stem_of(name) for name in self._undescribed()})
+
+    def _undescribed(self) -> list[str]:
+        """Names of their files."""
         names = set(_names(self.log))
-        stems = (name[: -len(SEALED)] for name in sorted(names) if name.endswith(SEALED))
-        return [stem for stem in stems if is_stored_name(stem) and f"{stem}.json" not in names]
+        sealed = [name for name in sorted(names) if tool_of(name)]
+        return [name for name in sealed if is_stored_name(stem_of(name)) and f"{stem_of(name)}.json" not in names]
 
     def look(self, *, contents: bool = False) -> Contents:
         """Everything there is, judged by names, sizes and checksums of the descriptions.
@@ -284,18 +291,19 @@ class Store:
         names = _names(self.log)
         there = {name[: -len(".json")] for name in names if name.endswith(".json")}
         for name in names:
-            stem = re.sub(r"\.json$|\.zst\.age$", "", name)
+            stem = stem_of(name) if tool_of(name) else name.removesuffix(".json")
             if not is_stored_name(stem) and not name.endswith(PARTIAL):
                 damaged.append(f"{os.path.join(self.log, name)} is no segment of ours")
-        damaged += [f"{self.segment_path(name)} has no description beside it" for name in self.orphans()]
+        damaged += [f"{os.path.join(self.log, name)} has no description beside it" for name in self._undescribed()]
         return sorted(name for name in there if is_stored_name(name))
 
     def _segment(self, name: str, damaged: list[str], *, contents: bool) -> Sidecar | None:
-        path = self.segment_path(name)
+        path = self.sidecar_path(name)
         try:
             sidecar = self.sidecar(name)
             if sidecar is None:
                 return None
+            path = self.segment_path(name, sidecar.sealing)
             if sidecar.name != name:
                 raise ObservationFailed(f"{self.sidecar_path(name)} describes {sidecar.name}")
             _check(path, sidecar.bytes, sidecar.sha256, contents=contents)

@@ -217,7 +217,7 @@ def seal_log(job: BackupJob, store: Store, log: StoredLog, path: str) -> Sidecar
 
 
 def _seal(job: BackupJob, store: Store, log: StoredLog, path: str, summary: LogSummary) -> Sidecar:
-    final = store.segment_path(log.name)
+    final = store.segment_path(log.name, job.sealing)
     partial = f"{final}{PARTIAL}"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(partial)
@@ -244,6 +244,7 @@ def _seal(job: BackupJob, store: Store, log: StoredLog, path: str, summary: LogS
         archived=render_moment(time.time()),
         closed=render_moment(summary.closed),
         opened=render_moment(summary.opened),
+        sealing=job.sealing,
     )
     store.add_sidecar(sidecar)
     return sidecar

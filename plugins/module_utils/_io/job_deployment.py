@@ -14,6 +14,7 @@ import grp
 import os
 import pwd
 import stat
+import time
 import typing as t
 
 from .._core.backup_deployment import (
@@ -34,6 +35,7 @@ from .._core.backup_deployment import (
     folders_of,
     job_file,
     passages_of,
+    recipients_folder,
     repository_folder,
 )
 from .._core.backup_job_file import POSTGRESQL
@@ -45,6 +47,7 @@ from .._core.sandbox import is_read_only, parse_mounts
 from .accounts import Accounts, group_number, owner_number
 from .commands import is_there, run_command
 from .files import FileContent, read_file, remove_file, replace_file
+from .openpgp_keys import observe_keys
 from .processes import read_process_file
 from .units import disable_units, enable_unit, reload_manager, restart_unit, unit_properties
 
@@ -70,6 +73,8 @@ def observe_job(job: Job) -> Host:
         tablespaces=_tablespaces(data) if job.server.engine == POSTGRESQL else (),
         calendar_complaint=_calendar_complaint(job.schedule),
         anteroom_is_closed=bool(job.server.unit and job.incoming) and _is_closed(job.server.unit, job.incoming),
+        keys=observe_keys(job.recipients.keys),
+        now=time.time(),
     )
 
 
@@ -91,8 +96,9 @@ def files_of_name(name: str) -> tuple[str, ...]:
     """Files of a job that the module makes under its name; neither store nor state, and no key of either."""
     units = [f"{UNIT_FOLDER}/bulwark-backup-{name}{end}.{kind}" for end in _SUFFIXES for kind in ("service", "timer")]
     drop_ins = glob.glob(f"{UNIT_FOLDER}/*.d/60-bulwark-backup-{name}.conf")
+    keys = glob.glob(f"{recipients_folder(name)}/*.asc")
     configurations = Repository(repository_folder(name)).configurations
-    paths = (*units, *sorted(drop_ins), *configurations, job_file(name))
+    paths = (*units, *sorted(drop_ins), *sorted(keys), *configurations, job_file(name))
     return tuple(path for path in paths if os.path.lexists(path))
 
 
@@ -143,8 +149,8 @@ def _apply(change: Change, action: str, what: t.Any) -> bool:
         disable_units([what])
     else:
         remove_file(what)
-        with contextlib.suppress(OSError):  # the folder of a drop-in, if nothing else is in it
-            os.rmdir(os.path.dirname(what)) if what.endswith(".conf") else None
+        with contextlib.suppress(OSError):  # the folder of a drop-in or of keys, if nothing else is in it
+            os.rmdir(os.path.dirname(what)) if what.endswith((".conf", ".asc")) else None
         return bool(what.startswith(f"{UNIT_FOLDER}/"))
     return False
 
@@ -218,7 +224,7 @@ def _owner(path: str, accounts: Accounts) -> str | None:
 
 
 def _missing(job: Job) -> t.Iterator[str]:
-    for program in (*job.server.programs(), PYTHON):
+    for program in (*job.programs(), PYTHON):
         if not (os.access(program, os.X_OK) if program.startswith("/") else is_there(program)):
             yield program
 

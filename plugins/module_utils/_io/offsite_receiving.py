@@ -18,7 +18,8 @@ import typing as t
 from .._core.backup_manifest import MANIFEST, parse_manifest, parse_sidecar
 from .._core.backup_moments import render_id
 from .._core.errors import ApplyFailed, BulwarkError, DidNotTakeEffect, ObservationFailed, RefusedForSafety
-from .._core.offsite import LONGEST_LINE, SEALED, TEXTS, Offered, parse_line, parse_offer
+from .._core.offsite import LONGEST_LINE, TEXTS, Offered, parse_line, parse_offer
+from .._core.sealing import stem_of
 from .backup_store import (
     PARTIAL,
     checksum,
@@ -100,14 +101,14 @@ class Receiver:
             return None
         if size != one.bytes:
             return ""
-        if one.path.endswith(SEALED):
+        if one.is_sealed:
             described = self._described(one, path)
             if described:
                 return described
         return checksum(path)[1]
 
     def _described(self, one: Offered, path: str) -> str:
-        description = os.path.join(os.path.dirname(path), MANIFEST) if one.full else f"{path[: -len(SEALED)]}.json"
+        description = os.path.join(os.path.dirname(path), MANIFEST) if one.full else f"{stem_of(path)}.json"
         try:
             text = read_text(description)
         except FileNotFoundError:

@@ -29,12 +29,22 @@ _ENDING_SECONDS: t.Final = 30
 class Scratch:
     """``path`` is open to its owner alone."""
 
-    def __init__(self, root: str, test: str, identifier: str, *, deadline: float) -> None:
+    def __init__(
+        self,
+        root: str,
+        test: str,
+        identifier: str,
+        *,
+        deadline: float,
+        environment: t.Mapping[str, str] | None = None,
+    ) -> None:
         """:param test: name of the restore test; several may share a root, and run at the same time.
-        :param deadline: of ``time.monotonic()``; what runs then is ended."""
+        :param deadline: of ``time.monotonic()``; what runs then is ended.
+        :param environment: variables that all commands get, besides PATH and the like."""
         self.path = os.path.join(root, f"{_prefix(test)}{identifier}")
         self.data = os.path.join(self.path, "data")
         self._deadline = deadline
+        self._environment = {"PATH": _PATH, "LC_ALL": "C", "HOME": self.path, **(environment or {})}
         try:
             os.mkdir(self.path, 0o700)
         except OSError as error:
@@ -86,7 +96,7 @@ class Scratch:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=self.path,
-                env={"PATH": _PATH, "LC_ALL": "C", "HOME": self.path},
+                env=self._environment,
                 start_new_session=True,
             )
         except OSError as error:

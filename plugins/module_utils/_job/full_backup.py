@@ -18,7 +18,7 @@ import typing as t
 
 from .._core.backup_evidence import Complaint, compressed_bytes, judge_completion, judge_size, judge_statuses
 from .._core.backup_job_file import BackupJob, MariaDBPlace, PostgreSQLPlace
-from .._core.backup_manifest import DATA_FILES, MANIFEST, Manifest, SealedFile, render_manifest
+from .._core.backup_manifest import MANIFEST, Manifest, SealedFile, data_file, render_manifest
 from .._core.backup_moments import render_id, render_moment
 from .._core.backup_restore_text import render_restore_text
 from .._core.backup_retention import plan_pruning
@@ -106,7 +106,7 @@ def check_room(job: BackupJob, earlier: t.Sequence[int]) -> None:
 
 
 def _fill(job: BackupJob, partial: str, started: float, earlier: t.Sequence[int], say: Say) -> tuple[Manifest, str]:
-    name = DATA_FILES[job.engine]
+    name = data_file(job.engine, job.sealing)
     path = os.path.join(partial, name)
     server = job.server
     stage = (
@@ -114,7 +114,7 @@ def _fill(job: BackupJob, partial: str, started: float, earlier: t.Sequence[int]
         if isinstance(server, PostgreSQLPlace)
         else backup_mariadb.backup_stage(server, partial)
     )
-    say(f"{stage.name} through zstd and age to {len(job.recipients)} recipients")
+    say(f"{stage.name} through zstd and {job.sealing} to {len(job.recipients)} recipients")
     sink = create_file(path)
     try:
         read_back = ReadBack(path)

@@ -22,9 +22,7 @@ from .state import lock_of, read_history
 def status_of(job: BackupJob) -> dict[str, t.Any]:
     """Of the store as it is now."""
     return describe(
-        job=job.name,
-        engine=job.engine,
-        recipients=job.recipients,
+        job=job,
         contents=look(job),
         waiting=len(waiting(job)),
         history=read_history(job),

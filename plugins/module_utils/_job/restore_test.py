@@ -17,7 +17,7 @@ import time
 import typing as t
 
 from .._core.backup_job_file import POSTGRESQL
-from .._core.backup_manifest import Contents
+from .._core.backup_manifest import Contents, Manifest
 from .._core.backup_moments import render_id, render_moment
 from .._core.backup_status import Run, add_run, parse_history_file, render_history_file
 from .._core.errors import ApplyFailed, BulwarkError, DidNotTakeEffect, ObservationFailed
@@ -37,10 +37,12 @@ from .._core.restore_test_checks import (
     judge_time,
     loss_between,
 )
-from .._core.restore_test_choice import Chance, Choice, choose, complaints, newest_moment
+from .._core.restore_test_choice import Chance, Choice, choose, complaints, newest_moment, tools_needed
 from .._core.restore_test_file import RestoreTest
 from .._core.restore_test_record import Findings, describe_status, failed_check, render_record, sha256_of
+from .._core.sealing import GNUPG
 from .._io.backup_store import Store, free_percent, read_text, write_text
+from .._io.gnupg_keyring import throwaway_keyring
 from .._io.restore_test_evidence import latest_record, write_evidence
 from .._io.restore_test_scratch import Scratch, remove_leftovers
 
@@ -58,12 +60,12 @@ def run_tests(test: RestoreTest, say: Say, chance: Chance) -> None:
     with _recorded(test, findings, failures, say):
         contents = _look(test, findings)
         choices = choose(contents, with_older=test.with_older, chance=chance)
-        _prove(test, choices[0], findings, say)
+        _prove(test, contents, choices[0], findings, say)
     if not failures:
         for choice in choices[1:]:
             findings = Findings(time.time(), newest_moment=findings.newest_moment, loss_seconds=findings.loss_seconds)
             with _recorded(test, findings, failures, say):
-                _prove(test, choice, findings, say)
+                _prove(test, contents, choice, findings, say)
     if failures:
         raise failures[0]
 
@@ -126,7 +128,7 @@ def _look(test: RestoreTest, findings: Findings) -> Contents:
     return contents
 
 
-def _prove(test: RestoreTest, choice: Choice, findings: Findings, say: Say) -> None:
+def _prove(test: RestoreTest, contents: Contents, choice: Choice, findings: Findings, say: Say) -> None:
     findings.manifest, findings.moment = choice.manifest, choice.moment
     _remember_running(test, findings)
     text = _restore_text(test)
@@ -135,8 +137,40 @@ def _prove(test: RestoreTest, choice: Choice, findings: Findings, say: Say) -> N
     if free_percent(test.scratch, plain) < 0:
         raise ApplyFailed(f"{test.scratch} has no room for {plain} bytes", "Make room, or name another scratch")
     say(f"restoring {choice.manifest.id} to {choice.moment}")
-    identifier = render_id(findings.started)
-    scratch = Scratch(test.scratch, test.name, identifier, deadline=time.monotonic() + test.deadline_seconds)
+    needed = tools_needed(contents, choice.manifest)
+    _refuse_without_keys(test, choice.manifest, needed)
+    with _keyring(test, needed) as environment:
+        _restore(test, text, choice, findings, environment)
+    failed = failed_check(findings)
+    if failed:
+        raise DidNotTakeEffect(failed.detail, "The record tells of all checks")
+    say(f"{choice.manifest.id} is restorable: {findings.recovery_seconds:.1f} s, {len(findings.checks)} checks passed")
+
+
+def _refuse_without_keys(test: RestoreTest, manifest: Manifest, needed: t.Iterable[str]) -> None:
+    for tool in needed:
+        if tool not in test.opens:
+            raise ObservationFailed(
+                f"{manifest.id} or its log is sealed by {tool}, and the test has no secret key of it",
+                f"Set restore_test_sealing to {tool}, and seal backups to the key that is shown",
+            )
+
+
+@contextlib.contextmanager
+def _keyring(test: RestoreTest, needed: t.Collection[str]) -> t.Iterator[dict[str, str]]:
+    """What tells the commands of RESTORE.txt where GnuPG's secret key is; nothing where it is not needed."""
+    if GNUPG not in needed:
+        yield {}
+        return
+    with throwaway_keyring(test.gnupg_identity) as folder:
+        yield {"GNUPGHOME": folder}
+
+
+def _restore(
+    test: RestoreTest, text: str, choice: Choice, findings: Findings, environment: t.Mapping[str, str]
+) -> None:
+    deadline = time.monotonic() + test.deadline_seconds
+    scratch = Scratch(test.scratch, test.name, render_id(findings.started), deadline=deadline, environment=environment)
     try:
         began = time.monotonic()
         scratch.run_script(render_script(text, _values(test, scratch, choice)))
@@ -145,10 +179,6 @@ def _prove(test: RestoreTest, choice: Choice, findings: Findings, say: Say) -> N
         _check(test, scratch, Restored(test.engine, scratch.data, binaries, test.administrator), findings)
     finally:
         scratch.remove()
-    failed = failed_check(findings)
-    if failed:
-        raise DidNotTakeEffect(failed.detail, "The record tells of all checks")
-    say(f"{choice.manifest.id} is restorable: {findings.recovery_seconds:.1f} s, {len(findings.checks)} checks passed")
 
 
 def _restore_text(test: RestoreTest) -> str:
@@ -163,7 +193,9 @@ def _restore_text(test: RestoreTest) -> str:
 
 
 def _values(test: RestoreTest, scratch: Scratch, choice: Choice) -> dict[str, str]:
-    values = {"STORE": test.source, "IDENTITY": test.identity, "DATA": scratch.data, "MOMENT": choice.moment}
+    values = {"STORE": test.source, "DATA": scratch.data, "MOMENT": choice.moment}
+    if test.identity:
+        values["IDENTITY"] = test.identity
     if test.engine != POSTGRESQL:
         return {**values, "ACCOUNT": _own_name()}
     own = {"BINARIES": test.binaries} if test.binaries else {}

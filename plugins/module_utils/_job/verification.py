@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 
 from .._core.backup_job_file import BackupJob
 from .._core.backup_manifest import Contents, Manifest
@@ -17,6 +18,7 @@ from .._core.backup_restore_text import is_as_rendered
 from .._core.backup_segments import parse_segment
 from .._core.backup_window import gaps, read_log, start_segment
 from .._core.errors import BulwarkError, DidNotTakeEffect
+from .._core.recipient_expiry import expiry_warnings
 from .._io.backup_contents import look
 from .._io.backup_log import receipts
 from .._io.backup_store import read_text
@@ -27,6 +29,8 @@ from .state import read_history
 
 def verify(job: BackupJob, say: Say, *, deep: bool) -> Done:
     """Raises DidNotTakeEffect that names the first thing and counts the others; all of them are said.
+
+    That a recipient's key expires soon is said as well: it is no fault of what is there.
 
     :param deep: read every byte. Without it names, sizes and descriptions are compared.
     """
@@ -42,6 +46,8 @@ def verify(job: BackupJob, say: Say, *, deep: bool) -> Done:
         raise DidNotTakeEffect(
             f"{wrong[0]}{more}", "Make a full backup now, and look for another copy of what is damaged"
         )
+    for line in expiry_warnings(job.recipients_expire, time.time()):
+        say(line)
     read = "every byte read" if deep else "names, sizes and descriptions compared"
     say(f"{len(contents.manifests)} full backups and {len(contents.sidecars)} segments are sound: {read}")
     return Done()

@@ -52,9 +52,7 @@ def _job(name: str, now: float) -> BackupState:
     job = parse_job(read_text(path), where=path)
     contents, history = look(job), read_history(job)
     told = describe(
-        job=job.name,
-        engine=job.engine,
-        recipients=job.recipients,
+        job=job,
         contents=contents,
         waiting=0,
         history=history,

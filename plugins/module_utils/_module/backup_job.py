@@ -11,7 +11,6 @@ from __future__ import annotations
 import typing as t
 
 from .._core import pgbackrest
-from .._core.age_recipient import check_recipients
 from .._core.backup_deployment import (
     FILE,
     PUT,
@@ -28,11 +27,13 @@ from .._core.backup_deployment import (
 )
 from .._core.backup_election import Cluster
 from .._core.backup_job_file import MARIADB, PGBACKREST, POSTGRESQL
+from .._core.backup_recipients import check_recipients
 from .._core.backup_segments import DEFAULT_SEGMENT_BYTES
 from .._core.backup_units import PROGRAM, PYTHON, Schedule
 from .._core.errors import InvalidDeclaration
 from .._core.offsite import Offsite
 from .._core.plan import Change, Plan
+from .._core.sealing import AGE, TOOLS
 from .._io.backup_program import build_program
 from .._io.job_deployment import apply_plan, observe_job, observe_leftovers
 from .._io.units import require_booted
@@ -87,12 +88,15 @@ def job_options() -> dict[str, dict[str, t.Any]]:
         "store": {"type": "str"},
         "state_path": {"type": "str"},
         "incoming_path": {"type": "str"},
+        "sealing": {"type": "str", "choices": list(TOOLS), "default": AGE},
         "recipients": keys,
         "cluster": {"type": "dict", "options": cluster},
         "point_in_time": {"type": "bool", "default": True},
         "offsite": {"type": "dict", "options": offsite},
         "escrow_recipients": keys,
         "repository": {"type": "dict", "options": repository},
+        # Public, but a secret one that got there by mistake must not get into a log.
+        "recipient_keys": {"type": "list", "elements": "str", "default": [], "no_log": True},
         "keep_days": {"type": "int", "default": 7},
         "compression_level": {"type": "int", "default": 1},
         "deadline_seconds": {"type": "int", "default": 21600},
@@ -192,7 +196,12 @@ def _job(options: t.Mapping[str, t.Any]) -> Job:
         store=options["store"] or f"/var/backups/bulwark/{name}",
         state=state,
         incoming=incoming,
-        recipients=check_recipients(options["recipients"], options["escrow_recipients"]),
+        recipients=check_recipients(
+            options["recipients"],
+            options["escrow_recipients"],
+            sealing=options["sealing"],
+            keys=options["recipient_keys"],
+        ),
         limits=Limits(**{limit: options[limit] for limit in _LIMITS}),
         schedule=Schedule(
             options["full_at"],

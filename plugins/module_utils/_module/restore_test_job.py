@@ -28,8 +28,8 @@ from .._job import restore_test_command  # noqa: F401 # pylint: disable=unused-i
 ENTRY: t.Final = "_job.restore_test_command"
 # Options that the test's file takes as they are.
 _OF_TEST: t.Final = (
-    *("name", "engine", "source", "identity", "signing_key", "scratch", "binaries", "administrator", "with_older"),
-    *("extended_check", "queries", "rto_seconds", "rpo_seconds", "deadline_seconds"),
+    *("name", "engine", "source", "identity", "gnupg_identity", "signing_key", "scratch", "binaries", "administrator"),
+    *("with_older", "extended_check", "queries", "rto_seconds", "rpo_seconds", "deadline_seconds"),
 )
 
 
@@ -46,6 +46,7 @@ def test_options() -> dict[str, dict[str, t.Any]]:
         "engine": {"type": "str", "choices": list(ENGINES)},
         "source": {"type": "str"},
         "identity": {"type": "str", "default": f"{FOLDER}/identity.txt"},
+        "gnupg_identity": {"type": "str", "default": ""},
         "signing_key": {"type": "str", "default": f"{FOLDER}/signing_key", "no_log": False},
         "state_path": {"type": "str"},
         "scratch": {"type": "str", "default": "/var/lib/bulwark/restore-scratch"},

@@ -8,10 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.bulwark.database.plugins.module_utils._core.age_recipient import (
-    check_recipient,
-    check_recipients,
-)
+from ansible_collections.bulwark.database.plugins.module_utils._core.age_recipient import check_recipient
 from ansible_collections.bulwark.database.plugins.module_utils._core.errors import InvalidDeclaration
 
 # Made by age-keygen; the first is the one of age's own manual.
@@ -59,21 +56,3 @@ def test_a_secret_key_is_refused_and_not_repeated() -> None:
     with pytest.raises(InvalidDeclaration, match=r"recipients\[0\] is a secret key") as caught:
         check_recipient(secret, where="recipients[0]")
     assert "QQQQ" not in str(caught.value)
-
-
-def test_all_keys_are_used_with_the_escrow_key_last() -> None:
-    assert check_recipients(KEYS[:1], KEYS[1:]) == KEYS
-
-
-@pytest.mark.parametrize(
-    ("recipients", "escrow", "complaint"),
-    [
-        (KEYS, (), "escrow_recipients names nobody"),
-        ((), KEYS, "recipients names nobody"),
-        (KEYS, KEYS[1:], "in recipients and in escrow_recipients"),
-        (KEYS[:1], ("age1",), r"escrow_recipients\[0\]"),
-    ],
-)
-def test_too_few_keys_are_refused(recipients: tuple[str, ...], escrow: tuple[str, ...], complaint: str) -> None:
-    with pytest.raises(InvalidDeclaration, match=complaint):
-        check_recipients(recipients, escrow)

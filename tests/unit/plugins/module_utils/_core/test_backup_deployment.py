@@ -37,6 +37,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.backup_job_
     POSTGRESQL,
     parse_job,
 )
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_recipients import Recipients
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_units import Schedule
 from ansible_collections.bulwark.database.plugins.module_utils._core.errors import (
     BulwarkError,
@@ -45,8 +46,10 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.errors impo
     RefusedForSafety,
 )
 from ansible_collections.bulwark.database.plugins.module_utils._core.offsite import Offsite
+from ansible_collections.bulwark.database.plugins.module_utils._core.openpgp_key import KeyState
 from ansible_collections.bulwark.database.plugins.module_utils._core.pgbackrest import Repository
 from ansible_collections.bulwark.database.plugins.module_utils._core.plan import Plan
+from sample_keys import FINGERPRINTS, FIRST_KEY, SECOND_KEY
 
 PROGRAM = b"a program"
 KEYS = (
@@ -68,12 +71,15 @@ JOB = Job(
     store="/var/backups/bulwark/main",
     state="/var/lib/bulwark/backup/main",
     incoming="/var/lib/bulwark/incoming/main",
-    recipients=KEYS,
+    recipients=Recipients("age", KEYS),
     limits=Limits(),
     schedule=Schedule(),
 )
 OF_MARIADB = dataclasses.replace(
     JOB, server=Server(MARIADB, "/run/mysqld/mysqld.sock", "/var/lib/mysql", defaults_file="/etc/my.cnf"), incoming=""
+)
+BY_GNUPG = dataclasses.replace(
+    JOB, recipients=Recipients("gnupg", FINGERPRINTS, dict(zip(FINGERPRINTS, (FIRST_KEY, SECOND_KEY), strict=True)))
 )
 OF_PGBACKREST = dataclasses.replace(
     JOB,
@@ -82,7 +88,9 @@ OF_PGBACKREST = dataclasses.replace(
     schedule=Schedule(between_at=("06:00", "18:00")),
     repository=Repository("/etc/bulwark/backup/main.pgbackrest", between="incr"),
 )
-EACH = pytest.mark.parametrize("job", [JOB, OF_MARIADB, OF_PGBACKREST], ids=lambda job: job.server.engine)
+EACH = pytest.mark.parametrize(
+    "job", [JOB, OF_MARIADB, OF_PGBACKREST, BY_GNUPG], ids=["postgresql", "mariadb", "pgbackrest", "gnupg"]
+)
 EMPTY = Host(account=None, items={}, real_paths={}, server_account="postgres", timers={})
 
 
@@ -95,7 +103,7 @@ def applied(plan: Plan, host: Host) -> Host:
             account = WANTED_ACCOUNT
         elif action == PUT:
             items[what.path] = what
-            ours = "bulwark-backup-main" in what.path or what.path.endswith((".json", ".conf"))
+            ours = "bulwark-backup-main" in what.path or what.path.endswith((".json", ".conf", ".asc"))
             files |= {what.path} if ours else set()
         elif action == ENABLE:
             timers[what] = ObservedTimer(enabled=True, active=True)
@@ -145,7 +153,7 @@ def test_the_file_of_the_job_says_what_the_program_needs() -> None:
     }
 
 
-@EACH
+@pytest.mark.parametrize("job", [JOB, OF_MARIADB, OF_PGBACKREST], ids=lambda job: job.server.engine)
 def test_the_program_reads_what_was_written(job: Job) -> None:
     read = parse_job(deployed(job).items[job.file].data.decode())
     assert (read.name, read.engine, read.store, read.state) == (job.name, job.server.engine, job.store, job.state)
@@ -355,3 +363,48 @@ def test_a_cluster_of_postgresql_is_refused() -> None:
     text = json.dumps({**JOB.document, "cluster": dataclasses.asdict(Cluster(("a", "b")))})
     with pytest.raises(InvalidDeclaration, match="no use"):
         parse_job(text)
+
+
+GOOD_KEYS = (
+    KeyState(FINGERPRINTS[0], "-", encrypts=True),
+    KeyState(FINGERPRINTS[1], "-", encrypts=True, expires=10**9),
+)
+
+
+def test_keys_of_openpgp_lie_in_files_that_the_job_names_with_their_end() -> None:
+    host = dataclasses.replace(EMPTY, keys=GOOD_KEYS)
+    after = applied(plan_present(BY_GNUPG, host, PROGRAM), host)
+    read = parse_job(after.items[JOB.file].data.decode())
+    assert (read.sealing, read.recipients) == ("gnupg", FINGERPRINTS)
+    assert read.recipients_expire == {FINGERPRINTS[1]: "2001-09-09T01:46:40Z"}
+    for name, text in zip(FINGERPRINTS, (FIRST_KEY, SECOND_KEY), strict=True):
+        item = after.items[f"{read.recipient_keys}/{name}.asc"]
+        assert (item.data.decode(), item.access) == (text, "root:root 0644")
+    assert plan_present(BY_GNUPG, after, PROGRAM).summaries() == []
+    assert "sealing" not in json.loads(deployed().items[JOB.file].data)
+
+
+def test_keys_go_when_another_tool_seals_or_the_job_goes() -> None:
+    of_gnupg = deployed(BY_GNUPG)
+    keys = {path for path in of_gnupg.items if path.endswith(".asc")}
+    assert len(keys) == 2
+    for plan in (plan_present(JOB, of_gnupg, PROGRAM), plan_absent(of_gnupg)):
+        assert keys <= {change.payload[1] for change in plan if change.payload[0] == "remove"}
+        assert not keys & set(applied(plan, of_gnupg).items)
+
+
+def test_a_key_that_can_not_be_sealed_to_is_refused_and_one_that_expires_soon_is_told_of() -> None:
+    expired = KeyState(FINGERPRINTS[0], "e", expires=7)
+    with pytest.raises(InvalidDeclaration, match=f"the key {FINGERPRINTS[0]} has expired"):
+        plan_present(BY_GNUPG, dataclasses.replace(EMPTY, keys=(expired, GOOD_KEYS[1])), PROGRAM)
+    host = dataclasses.replace(EMPTY, keys=GOOD_KEYS, now=10**9 - 86400)
+    (warning,) = plan_present(BY_GNUPG, host, PROGRAM).warnings
+    assert FINGERPRINTS[1] in warning
+    assert plan_present(BY_GNUPG, dataclasses.replace(host, now=10**9 - 40 * 86400), PROGRAM).warnings == ()
+
+
+def test_a_host_without_gnupg_is_told_to_install_it() -> None:
+    assert "gpg" in BY_GNUPG.programs()
+    assert "age" not in BY_GNUPG.programs()
+    with pytest.raises(MissingRequirement, match=r"gpg is not there\. Install Debian's gpg"):
+        plan_present(BY_GNUPG, dataclasses.replace(EMPTY, missing_programs=("gpg",)), PROGRAM)

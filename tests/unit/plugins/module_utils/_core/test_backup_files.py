@@ -82,6 +82,16 @@ MARIADB = {
 }
 
 
+FINGERPRINTS = ["A" * 40, "B" * 40]
+BY_GNUPG = {
+    **POSTGRESQL,
+    "sealing": "gnupg",
+    "recipients": FINGERPRINTS,
+    "recipient_keys": "/etc/bulwark/backup/main.recipients",
+    "recipients_expire": {FINGERPRINTS[0]: "2027-01-01T00:00:00Z"},
+}
+
+
 @pytest.mark.parametrize("entry", [POSTGRESQL, MARIADB])
 def test_a_job_file_of_either_engine_is_read(entry: dict[str, t.Any]) -> None:
     job = parse_job(json.dumps(entry))
@@ -105,6 +115,13 @@ def test_a_job_file_of_either_engine_is_read(entry: dict[str, t.Any]) -> None:
         ({"keep_days": True}, "keep_days"),
         ({"smallest_share": 2}, "smallest_share"),
         ({"surprise": 1}, "unknown key 'surprise'"),
+        ({"sealing": "zip"}, "sealing"),
+        ({"sealing": "gnupg", "recipient_keys": "/k"}, "no fingerprint of OpenPGP"),
+        ({**BY_GNUPG, "recipient_keys": None}, "lacks recipient_keys"),
+        ({**BY_GNUPG, "recipients": FINGERPRINTS[:1]}, "at least 2"),
+        ({**BY_GNUPG, "recipients": [*FINGERPRINTS, "AGE-SECRET-KEY-1"]}, "no fingerprint of OpenPGP"),
+        ({**BY_GNUPG, "recipients": [*FINGERPRINTS, KEYS[0]]}, "no fingerprint of OpenPGP"),
+        ({**BY_GNUPG, "recipients_expire": {FINGERPRINTS[0]: "soon"}}, "no moment"),
         ({"server": {}}, "lacks user"),
         ({"server": {**POSTGRESQL["server"], "user": "a b"}}, "user"),
     ],
@@ -114,6 +131,27 @@ def test_a_job_file_with_a_mistake_is_refused_by_name(change: dict[str, t.Any], 
         parse_job(json.dumps({**POSTGRESQL, **change}))
     assert complaint in str(error.value)
     assert "AGE-SECRET-KEY" not in str(error.value)
+
+
+def test_a_job_that_gnupg_seals_is_read_with_its_keys() -> None:
+    job = parse_job(json.dumps(BY_GNUPG))
+    assert (job.sealing, job.recipients) == ("gnupg", tuple(FINGERPRINTS))
+    assert job.recipient_keys == "/etc/bulwark/backup/main.recipients"
+    assert job.recipients_expire == {FINGERPRINTS[0]: "2027-01-01T00:00:00Z"}
+    assert parse_job(json.dumps(POSTGRESQL)).sealing == "age"
+
+
+@pytest.mark.parametrize("tool", ["age", "gnupg"])
+def test_a_manifest_and_a_sidecar_say_what_seals_them(tool: str) -> None:
+    manifest = full(10**9, sealing=tool)
+    assert parse_manifest(render_manifest(manifest), where="it") == manifest
+    sidecar = segment(7, 10**9, sealing=tool)
+    assert parse_sidecar(render_sidecar(sidecar), where="it") == sidecar
+    ending = {"age": ".zst.age", "gnupg": ".zst.gpg"}[tool]
+    assert [file.name for file in manifest.files] == [f"base.tar{ending}"]
+    assert sidecar.file == f"{sidecar.name}{ending}"
+    # what was written before there was another tool stays valid
+    assert ("sealing" in render_sidecar(sidecar)) is (tool == "gnupg")
 
 
 def test_a_server_that_sealed_backups_can_not_hold_is_refused_at_deployment() -> None:
@@ -130,6 +168,7 @@ def test_a_changed_byte_of_a_manifest_or_sidecar_is_seen(place: int, value: int)
     for text, parse in (
         (render_manifest(full(10**9)), parse_manifest),
         (render_sidecar(segment(7, 10**9)), parse_sidecar),
+        (render_sidecar(segment(7, 10**9, sealing="gnupg")), parse_sidecar),
         (render_sidecar(history(2, (1, "0/3000000"))), parse_sidecar),
     ):
         parse(text, where="it")
@@ -224,14 +263,21 @@ def test_collecting_every_minute_does_not_crowd_out_the_full_backups() -> None:
 def test_an_error_stands_until_a_success_of_the_same_command() -> None:
     def error_after(*runs: Run) -> str | None:
         found = describe(
-            job="main", engine="postgresql", recipients=KEYS, contents=Contents((), (), ()), waiting=0, history=runs,
-            running=False,
+            job=parse_job(json.dumps(BY_GNUPG)), contents=Contents((), (), ()), waiting=0, history=runs, running=False,
         )  # fmt: skip
         return t.cast("str | None", found["last_error"])
 
     failed = a_run("full", "failure", error="full disk", number=1)
     assert error_after(failed, a_run("collect", "success", number=2)) == "full disk"
     assert error_after(failed, a_run("full", "success", number=3)) is None
+
+
+def test_a_job_tells_what_seals_it_and_when_that_ends() -> None:
+    found = describe(
+        job=parse_job(json.dumps(BY_GNUPG)), contents=Contents((), (), ()), waiting=0, history=(), running=False
+    )
+    assert (found["sealing"], found["recipients"]) == ("gnupg", FINGERPRINTS)
+    assert found["recipients_expire"] == {FINGERPRINTS[0]: "2027-01-01T00:00:00Z"}
 
 
 @pytest.mark.parametrize("entry", [POSTGRESQL, MARIADB])

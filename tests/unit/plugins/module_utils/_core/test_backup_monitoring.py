@@ -140,6 +140,15 @@ def value(found: MeasuredBackup, name: str, more: str = "") -> float:
     return samples(render_backup(found))[f'bulwark_backup_{name}{{backup="main"{more}}}']
 
 
+def test_the_first_key_that_expires_is_a_moment_and_keys_without_an_end_are_0() -> None:
+    expiries = {"A": render_moment(NOW + 200), "B": render_moment(NOW + 100)}
+    ending = measured(
+        job=dataclasses.replace(JOB, sealing="gnupg", recipients=("A", "B", "C"), recipients_expire=expiries)
+    )
+    assert value(ending, "recipients_expiry_timestamp_seconds") == NOW + 100
+    assert value(measured(), "recipients_expiry_timestamp_seconds") == 0
+
+
 def test_a_job_in_order_is_told_of_in_full() -> None:
     text = render_backup(measured())
     assert {name.partition("{")[0] for name in samples(text)} == set(BACKUP_METRICS)

@@ -51,6 +51,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.restore_tes
     choose,
     complaints,
     newest_moment,
+    tools_needed,
 )
 from ansible_collections.bulwark.database.plugins.module_utils._core.restore_test_file import (
     Query,
@@ -182,6 +183,36 @@ def test_a_set_of_mariadb_is_restored_to_its_own_end() -> None:
     both = choose(only, with_older=True, chance=the_last)
     assert [choice.moment for choice in both] == [render_moment(2000), render_moment(1000)]
     assert newest_moment(only) == render_moment(2000)
+
+
+def test_what_opens_a_set_and_the_log_after_it_is_known_before_anything_is_restored() -> None:
+    """A job was moved from age to GnuPG in the middle of its first set's log."""
+    manifests = (full(1000, start=1), full(2000, start=11, sealing="gnupg"))
+    segments = [
+        segment(number, 1000 + number * 100, sealing="age" if number < 5 else "gnupg") for number in range(1, 31)
+    ]
+    moved = Contents(manifests, tuple(segments), ())
+    assert [tools_needed(moved, manifest) for manifest in manifests] == [["age", "gnupg"], ["gnupg"]]
+    assert tools_needed(contents(), full(2000)) == ["age"]
+
+
+@pytest.mark.parametrize(
+    ("identities", "opens"),
+    [
+        ({"identity": "/a"}, {"age": "/a"}),
+        ({"identity": "", "gnupg_identity": "/g"}, {"gnupg": "/g"}),
+        ({"identity": "/a", "gnupg_identity": "/g"}, {"age": "/a", "gnupg": "/g"}),
+    ],
+)
+def test_a_test_opens_what_it_has_secret_keys_for(identities: dict[str, str], opens: dict[str, str]) -> None:
+    entry = {**json.loads(render_restore_test(TEST)), "gnupg_identity": "", **identities}
+    assert parse_restore_test(json.dumps(entry), where="it").opens == opens
+
+
+def test_a_test_without_any_secret_key_is_refused() -> None:
+    entry = {**json.loads(render_restore_test(TEST)), "identity": ""}
+    with pytest.raises(InvalidDeclaration, match="names no secret key that opens backups"):
+        parse_restore_test(json.dumps(entry), where="it")
 
 
 def test_an_empty_source_is_a_failure() -> None:
@@ -368,6 +399,10 @@ tar: Exiting with failure status due to previous errors
             _NO_KEY,
             "age: error: no identity matched any of the recipients",
         ),
+        (
+            "gpg: decryption failed: No secret key\nzstd: unexpected end of file\ntar: Child returned status 1\n",
+            "gpg: decryption failed: No secret key",
+        ),
         ("waiting\nFATAL:  could not access the log\nstopped waiting\n", "FATAL:  could not access the log"),
         ("first\nsecond\n\n", "second"),
         ("set: not found\n", ""),
@@ -375,3 +410,10 @@ tar: Exiting with failure status due to previous errors
 )
 def test_the_line_that_tells_why_is_the_cause_and_not_what_came_of_it(said: str, telling: str) -> None:
     assert telling_line(said) == telling
+
+
+def test_a_pull_sees_no_secret_key_of_gnupg_either() -> None:
+    by_gnupg = dataclasses.replace(TEST, identity="", gnupg_identity="/etc/secret.asc")
+    units = render_units(Deployment(by_gnupg, "daily", pull_command=("/usr/bin/rsync",)))
+    pull = units["bulwark-restore-test-shop-pull.service"]
+    assert f"InaccessiblePaths=/etc/secret.asc {TEST.signing_key}\n" in pull
