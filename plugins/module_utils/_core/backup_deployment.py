@@ -194,6 +194,7 @@ class Job:
                 heartbeat=self.heartbeat,
                 stream=self.stream,
                 delivery_key=self.offsite.key if self.offsite else "",
+                delivery_addresses=self.offsite.addresses if self.offsite else (),
             )
         )
 
@@ -258,6 +259,7 @@ class Host:
     :param timers: by unit name, of those that systemd knows.
     :param job_files: every file of ours that carries this job's name, whatever is declared.
     :param calendar_complaint: why systemd does not take the schedule; empty if it does.
+    :param other_destinations: where the account's other jobs send copies to.
     :param anteroom_is_closed: the running server's sandbox keeps its archive_command from writing there.
     """
 
@@ -271,6 +273,7 @@ class Host:
     tablespaces: tuple[str, ...] = ()
     calendar_complaint: str = ""
     anteroom_is_closed: bool = False
+    other_destinations: tuple[Offsite, ...] = ()
 
 
 def job_file(name: str) -> str:
@@ -280,6 +283,15 @@ def job_file(name: str) -> str:
 def offsite_folder(name: str) -> str:
     """Of the key that may add copies, and of the host key that it is shown to."""
     return f"{JOB_FOLDER}/{name}.offsite"
+
+
+def outgoing_of(own: Offsite | None, others: t.Sequence[Offsite]) -> list[dict[str, t.Any]]:
+    """All that the account may connect to, for the packet filter: it has one account for all jobs of the host."""
+    places = [*others, *([own] if own else [])]
+    by_port: dict[int, set[str]] = {}
+    for place in places:
+        by_port.setdefault(place.port, set()).update(place.addresses)
+    return [{"port": port, "networks": sorted(by_port[port])} for port in sorted(by_port)]
 
 
 def drop_in_file(name: str, unit: str) -> str:

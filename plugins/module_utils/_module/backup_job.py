@@ -22,6 +22,7 @@ from .._core.backup_deployment import (
     check_name,
     job_file,
     offsite_folder,
+    outgoing_of,
     plan_absent,
     plan_present,
 )
@@ -33,6 +34,7 @@ from .._core.offsite import Offsite
 from .._core.plan import Change, Plan
 from .._io.backup_program import build_program
 from .._io.job_deployment import apply_plan, observe_job, observe_leftovers
+from .._io.resolution import resolve
 from .._io.units import require_booted
 
 # What the program is made of: Ansible sends a host what is imported.
@@ -122,6 +124,7 @@ class PresentJob:
             "units": sorted(job.units),
             "archive_command": archive_command(job.name) if job.incoming else "",
             "restart_pending": observed.anteroom_is_closed,
+            "outgoing": outgoing_of(job.offsite, observed.other_destinations),
             "diff": _diff(plan, self._before),
         }
 
@@ -194,7 +197,10 @@ def _offsite(name: str, declared: t.Mapping[str, t.Any] | None) -> Offsite | Non
     if not declared:
         return None
     folder = offsite_folder(name)
-    return Offsite(declared["host"], declared["port"], declared["user"], f"{folder}/key", f"{folder}/known_hosts")
+    addresses = resolve(declared["host"], what="offsite")
+    return Offsite(
+        declared["host"], declared["port"], declared["user"], f"{folder}/key", f"{folder}/known_hosts", addresses
+    )
 
 
 def _cluster(engine: str, options: t.Mapping[str, t.Any]) -> Cluster | None:
