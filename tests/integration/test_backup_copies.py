@@ -276,3 +276,23 @@ def test_who_tends_copies_prunes_what_the_window_does_not_need_and_complains_of_
     assert "its SHA-256 differs" in deep.stderr
     os.truncate(data, 100)
     assert "100 bytes" in repository.run("tend", "--keep-days=7", "--oldest-hours=26").stderr
+
+
+def test_another_address_of_the_host_is_tried_where_nobody_answers_at_the_first(
+    job: BackupJob, site: BackupSite, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def command(dummy: Offsite, address: str) -> list[str]:
+        tried.append(address)
+        return repository.command("receive") if address == "192.0.2.8" else ["sh", "-c", "echo no route >&2; exit 255"]
+
+    monkeypatch.setattr(Offsite, "command", command)
+    assert job.offsite is not None
+    places = dataclasses.replace(job.offsite, addresses=("192.0.2.7", "192.0.2.8", "192.0.2.9"))
+    deliver(dataclasses.replace(job, offsite=places))
+    assert tried == ["192.0.2.7", "192.0.2.8"]
+    assert repository.files() == own_files(site)
+    (site.state / "delivered.json").unlink()
+    with pytest.raises(BulwarkError, match=r"offsite\.example\.org broke off: no route"):
+        deliver(dataclasses.replace(job, offsite=dataclasses.replace(places, addresses=("192.0.2.7", "192.0.2.9"))))
