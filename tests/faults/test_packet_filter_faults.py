@@ -36,10 +36,10 @@ NONE: list[str] | None = None
 SHORTEST = 10
 
 
-def declare(networks: list[str] | None, stage: str = "live", *, rollback_after: int = 60) -> Outcome:
+def declare(networks: list[str] | None, stage: str = "live", *, rollback_after: int = 60, name: str = "") -> Outcome:
     port = {"port": 5432, "networks": networks or [], "protocol": "tcp", "comment": None}
     options = {
-        "name": "",
+        "name": name,
         "ports": [port],
         "outgoing": [],
         "stage": stage,
@@ -68,9 +68,9 @@ def armed() -> bool:
     return timer_is_armed(PLACE.rollback_timer)
 
 
-def let_the_timer_go_off() -> None:
-    subprocess.run(["systemctl", "start", f"{PLACE.rollback_timer}.service"], check=True)
-    subprocess.run(["systemctl", "stop", f"{PLACE.rollback_timer}.timer"], check=True)
+def let_the_timer_go_off(place: io.FilterPlace = PLACE) -> None:
+    subprocess.run(["systemctl", "start", f"{place.rollback_timer}.service"], check=True)
+    subprocess.run(["systemctl", "stop", f"{place.rollback_timer}.timer"], check=True)
 
 
 def assert_finished(networks: list[str]) -> None:
@@ -166,6 +166,30 @@ def test_rules_that_were_never_confirmed_are_never_without_a_timer(then: list[st
     assert kill_on_entering(moment, lambda: declare(then))
     assert not armed(), "the kill did not hit the moment that this test is about"
     assert not in_force(NEW)
+
+
+def test_a_table_of_another_name_is_taken_back_kept_and_removed_without_this_one() -> None:
+    other = io.FilterPlace("other")
+    harden(OLD)
+    try:
+        declare(NEW, name="other", rollback_after=SHORTEST)
+        assert io.observe_table(other.table)
+        assert not armed(), "each table has a timer of its own"
+        let_the_timer_go_off(other)
+        assert io.observe_table(other.table) is None
+        assert in_force(OLD)
+        declare(NEW, name="other")
+        declare(NEW, "persistent", name="other")
+        declare(OTHER)
+        let_the_timer_go_off()
+        assert io.observe_table(other.table)
+        assert io.read_text(other.rules_file)
+    finally:
+        declare(NONE, name="other")
+    assert io.observe_table(other.table) is None
+    assert io.read_text(other.rules_file) is None
+    assert in_force(OLD)
+    assert_finished(OLD)
 
 
 @pytest.mark.parametrize("flags", ["size=64k", "size=64k,ro"], ids=["full", "read-only"])
