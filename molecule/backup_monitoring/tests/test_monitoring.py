@@ -102,7 +102,7 @@ def test_the_first_backup_was_told_to_the_watch_outside_by_its_name() -> None:
 
 def test_metrics_come_each_minute_by_themselves_and_node_exporter_hands_them_out() -> None:
     name = "bulwark_backup_last_success_timestamp_seconds"
-    assert abs(metric(name, backup="main", command="full") - time.time()) < 3600
+    assert abs(metric(name, backup="main") - time.time()) < 3600
     assert metric("bulwark_backup_full_sets", backup="main") >= 1
     assert metric("bulwark_backup_readable", backup="main") == 1
     assert metric("bulwark_certificate_expiry_timestamp_seconds", path="/etc/ssl/told.crt") > time.time()
@@ -114,11 +114,11 @@ def test_metrics_come_each_minute_by_themselves_and_node_exporter_hands_them_out
 
 
 def test_what_never_ran_is_seen() -> None:
-    assert metric("bulwark_backup_last_success_timestamp_seconds", backup="never", command="full") == 0
-    assert metric("bulwark_backup_last_success_age_seconds", backup="never", command="full") == -1
+    assert metric("bulwark_backup_last_success_timestamp_seconds", backup="never") == 0
+    assert metric("bulwark_backup_last_success_age_seconds", backup="never") == -1
     assert 0 < metric("bulwark_backup_known_since_timestamp_seconds", backup="never") <= time.time()
     assert metric("bulwark_backup_readable", backup="never") == 0
-    assert metric("bulwark_restore_test_last_success_timestamp_seconds", restore_test="never") == 0
+    assert metric("bulwark_restore_test_last_success_timestamp_seconds", test="never") == 0
 
 
 def test_a_backup_that_fails_is_told_by_mail_and_webhook_and_seen_and_once_an_hour() -> None:
