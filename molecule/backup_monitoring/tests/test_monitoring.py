@@ -54,7 +54,9 @@ def pings() -> list[str]:
 
 def collected() -> dict[str, float]:
     """What node_exporter hands out, read anew: a metric with its labels, and its value."""
-    WATCHED.check_output("systemctl start bulwark-backup-metrics.service")
+    unit = "bulwark-backup-metrics.service"
+    # systemd starts no unit more than five times in ten seconds, unless that is forgotten
+    WATCHED.check_output(f"systemctl reset-failed {unit}; systemctl start {unit}")
     script = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9100/metrics').read().decode())"
     lines = WATCHED.check_output(f'python3 -c "{script}"').splitlines()
     samples = (line.rpartition(" ") for line in lines if line.startswith("bulwark_"))
