@@ -166,6 +166,8 @@ options:
       - The private key and the host's public key are expected at C(/etc/bulwark/backup/NAME.offsite/key) and
         C(known_hosts) beside it, readable for C(bulwark-backup). The role P(bulwark.database.encrypted_backup#role)
         puts them there. As long as there is no key, nothing is sent.
+      - The name is resolved now, on this host. The service that sends reaches the addresses found and no other, not
+        even a name server; a host that moves needs another run.
     type: dict
     suboptions:
       host:
@@ -347,6 +349,14 @@ restart_pending:
   description: Whether the running server is in a sandbox in which C(archive_command) can't write to the anteroom yet.
   returned: O(state=present)
   type: bool
+outgoing:
+  description:
+    - All that C(bulwark-backup) has to connect to, for all jobs of the host, as
+      O(bulwark.database.packet_filter#module:outgoing[].destinations) takes it.
+  returned: O(state=present)
+  type: list
+  elements: dict
+  sample: [{port: 22, networks: [192.0.2.7]}]
 changes:
   description: What was changed, or would be.
   returned: success

@@ -12,10 +12,11 @@ description:
   - For a host that keeps copies of the stores of M(bulwark.database.backup_job). Puts the program C(bulwark-copies) in
     place, and for each source a service that prunes its copies, and complains when they are damaged or late, each hour;
     another reads every byte of them once a week.
-  - C(bulwark-copies receive) takes what a sender offers, for a forced command of OpenSSH. It overwrites and removes
-    nothing, whatever the sender says.
-  - Account, folders and C(authorized_keys) are left to the role P(bulwark.database.backup_repository#role).
-  - Units of sources that are not declared any more are removed. Their copies stay.
+  - In C(/var/lib/bulwark-copies/.ssh/authorized_keys), which is root's, each sender's key may run C(bulwark-copies
+    receive) and nothing else, and only from the addresses in O(sources[].from). It takes what the sender offers, and
+    overwrites and removes nothing, whatever the sender says.
+  - The account C(bulwark-copies) is left to the role P(bulwark.database.backup_repository#role).
+  - Units and keys of sources that are not declared any more are removed. Their copies stay.
 author:
   - The bulwark.database authors (@bulwark-database)
 extends_documentation_fragment:
@@ -23,7 +24,7 @@ extends_documentation_fragment:
   - bulwark.database._attributes.actiongroup_all
 options:
   root:
-    description: Folder of the copies, in which each source has a folder of its name. It has to be there.
+    description: Folder of the copies, in which each source has a folder of its name.
     type: str
     default: /srv/bulwark/copies
   sources:
@@ -36,6 +37,17 @@ options:
         description: Name of the source. Small letters, digits and hyphens.
         type: str
         required: true
+      public_key:
+        description: The sender's public key, a line of OpenSSH. Without one nothing comes in; the copies are kept.
+        type: str
+        default: ""
+      from:
+        description:
+          - Addresses, networks and names that the sender may come from; its key is refused elsewhere.
+          - Names are resolved now, on this host. C(0.0.0.0/0) and C(::/0) are anywhere.
+        type: list
+        elements: str
+        required: true
       keep_days:
         description:
           - Days whose every moment can be restored from here. Not fewer than the job itself keeps, or it sends again
@@ -46,6 +58,10 @@ options:
         description: Hours that the newest moment may lie back before that is an error.
         type: int
         default: 26
+  minimum_free_percent:
+    description: Percent of the file system that stay free. What would not leave them is refused.
+    type: int
+    default: 5
   on_failure_units:
     description: Units that systemd starts when copies are damaged or late, such as V(copies-alert@%n.service).
     type: list
@@ -61,7 +77,11 @@ EXAMPLES = r"""
   bulwark.database.backup_repository:
     sources:
       - name: shop
+        public_key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl
+        from: [db1.example.org]
       - name: ledger
+        public_key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBhl0yHhQnm0Pb0FdN1pH4jKq0i4sQnJm1yUeKf4JWxY
+        from: [192.0.2.7, "2001:db8::/64"]
         keep_days: 35
         oldest_hours: 2
     on_failure_units: [copies-alert@%n.service]
@@ -80,6 +100,12 @@ units:
   type: list
   elements: str
   sample: [bulwark-copies-shop.service, bulwark-copies-shop.timer]
+senders:
+  description: Networks of all that sources may come from.
+  returned: success
+  type: list
+  elements: str
+  sample: [192.0.2.7/32]
 changes:
   description: What was changed, or would be.
   returned: success

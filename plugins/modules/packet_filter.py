@@ -9,9 +9,12 @@ DOCUMENTATION = r"""
 module: packet_filter
 short_description: Admit declared ports from declared networks only, rolled back unless confirmed
 description:
-  - Keeps one nftables table of its own, C(inet bulwark). For each declared port, packets from the host itself, of
+  - Keeps an nftables table of its own, C(inet bulwark). For each declared port, packets from the host itself, of
     established connections, and from the declared networks are accepted; the rest is dropped. Ports that are not
     declared and tables of others (podman, docker, ufw, your own) are not touched.
+  - For each account in O(outgoing), what it sends is accepted to the declared destinations and refused to all others.
+    Accounts that are not declared are not touched.
+  - A packet has to pass every table, so tables of several O(name)s only ever limit each other.
   - The whole table is replaced in one transaction, after it was tried in a network namespace made for the purpose, in
     check mode too.
   - With O(stage=live) a systemd timer is armed first that puts the former rules back after O(rollback_after) seconds.
@@ -25,6 +28,13 @@ extends_documentation_fragment:
 requirements:
   - nftables, systemd, and util-linux (unshare)
 options:
+  name:
+    description:
+      - Which table, C(inet bulwark_NAME); the host's own, C(inet bulwark), if empty. Whoever declares a table declares
+        all of it; two that each have something to say need two names.
+      - Small letters and digits.
+    type: str
+    default: ""
   ports:
     description: The ports this host offers, and to whom.
     type: list
@@ -50,6 +60,31 @@ options:
       comment:
         description: A comment that shows in the rules.
         type: str
+  outgoing:
+    description: Accounts that may connect to these destinations and to nothing else, this host itself included.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      account:
+        description: Name of the account. It has to be there.
+        type: str
+        required: true
+      destinations:
+        description: Where it may connect to by TCP. An empty list leaves it no network at all.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          port:
+            description: Port.
+            type: int
+            required: true
+          networks:
+            description: Networks or single addresses. Names are not resolved.
+            type: list
+            elements: str
+            required: true
   stage:
     description:
       - V(live) brings the rules into force and arms the rollback.
@@ -95,6 +130,16 @@ EXAMPLES = r"""
         networks: [10.1.0.0/16]
     stage: persistent
   become: true
+
+- name: Leave an account one way out
+  bulwark.database.packet_filter:
+    name: backup
+    outgoing:
+      - account: bulwark-backup
+        destinations:
+          - port: 22
+            networks: [192.0.2.7]
+  become: true
 """
 
 RETURN = r"""
@@ -136,7 +181,17 @@ def argument_spec() -> dict:
         "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
         "comment": {"type": "str"},
     }
+    destination = {
+        "port": {"type": "int", "required": True},
+        "networks": {"type": "list", "elements": "str", "required": True},
+    }
+    account = {
+        "account": {"type": "str", "required": True},
+        "destinations": {"type": "list", "elements": "dict", "options": destination, "required": True},
+    }
     return {
+        "name": {"type": "str", "default": ""},
+        "outgoing": {"type": "list", "elements": "dict", "options": account, "default": []},
         "ports": {"type": "list", "elements": "dict", "options": port, "default": []},
         "stage": {"type": "str", "choices": ["live", "persistent"], "default": "live"},
         "rollback_after": {"type": "int", "default": 60},

@@ -29,16 +29,19 @@ pytestmark = [
     pytest.mark.timeout(3600),  # with BULWARK_ALL_FAULTS=1
 ]
 
+PLACE = io.FilterPlace()
 OLD, NEW, OTHER = ["192.0.2.0/24"], ["198.51.100.0/24"], ["203.0.113.0/24"]
 # As old as the host itself: without a table of ours.
 NONE: list[str] | None = None
 SHORTEST = 10
 
 
-def declare(networks: list[str] | None, stage: str = "live", *, rollback_after: int = 60) -> Outcome:
+def declare(networks: list[str] | None, stage: str = "live", *, rollback_after: int = 60, name: str = "") -> Outcome:
     port = {"port": 5432, "networks": networks or [], "protocol": "tcp", "comment": None}
     options = {
+        "name": name,
         "ports": [port],
+        "outgoing": [],
         "stage": stage,
         "rollback_after": rollback_after,
         "accepted_outsiders": [],
@@ -62,12 +65,12 @@ def rules_text(networks: list[str]) -> str:
 
 
 def armed() -> bool:
-    return timer_is_armed(io.ROLLBACK_TIMER)
+    return timer_is_armed(PLACE.rollback_timer)
 
 
-def let_the_timer_go_off() -> None:
-    subprocess.run(["systemctl", "start", f"{io.ROLLBACK_TIMER}.service"], check=True)
-    subprocess.run(["systemctl", "stop", f"{io.ROLLBACK_TIMER}.timer"], check=True)
+def let_the_timer_go_off(place: io.FilterPlace = PLACE) -> None:
+    subprocess.run(["systemctl", "start", f"{place.rollback_timer}.service"], check=True)
+    subprocess.run(["systemctl", "stop", f"{place.rollback_timer}.timer"], check=True)
 
 
 def assert_finished(networks: list[str]) -> None:
@@ -75,12 +78,12 @@ def assert_finished(networks: list[str]) -> None:
     assert harden(networks) == 0
     assert in_force(networks)
     assert not armed()
-    assert io.read_text(io.RULES_FILE) == rules_text(networks)
+    assert io.read_text(PLACE.rules_file) == rules_text(networks)
     # What a boot does.
     subprocess.run(["nft", "delete", "table", "inet", "bulwark"], check=True)
-    subprocess.run(["systemctl", "restart", io.UNIT], check=True)
+    subprocess.run(["systemctl", "restart", PLACE.unit], check=True)
     assert in_force(networks)
-    folders = {Path(path).parent for path in (io.RULES_FILE, io.UNIT_FILE, io.DROP_IN_FILE)}
+    folders = {Path(path).parent for path in (PLACE.rules_file, PLACE.unit_file, PLACE.drop_in_file)}
     assert not [path for folder in folders for path in folder.glob("*.bulwark-*")]
 
 
@@ -101,7 +104,7 @@ def test_killed_at_any_step_the_old_rules_are_in_force_or_come_back(old: list[st
         harden(old)
         assert kill_at(step, lambda: declare(NEW)), f"step {step} of {total}"
         assert in_force(old) or (in_force(NEW) and armed()), f"killed at step {step} of {total}"
-        assert io.read_text(io.RULES_FILE) == (rules_text(old) if old else None)
+        assert io.read_text(PLACE.rules_file) == (rules_text(old) if old else None)
         if armed():
             let_the_timer_go_off()
             assert in_force(old)
@@ -117,7 +120,7 @@ def test_killed_at_any_step_of_the_confirmation_the_rules_stay_and_a_second_run_
         declare(NEW)
         assert kill_at(step, lambda: declare(NEW, "persistent")), f"step {step} of {total}"
         assert in_force(NEW)
-        assert io.read_text(io.RULES_FILE) in (rules_text(OLD), rules_text(NEW))
+        assert io.read_text(PLACE.rules_file) in (rules_text(OLD), rules_text(NEW))
         assert_finished(NEW)
 
 
@@ -131,7 +134,7 @@ def test_killed_at_any_step_of_the_removal_a_second_run_finishes() -> None:
         harden(NONE)
         assert harden(NONE) == 0
         assert in_force(NONE)
-        assert io.read_text(io.RULES_FILE) is None
+        assert io.read_text(PLACE.rules_file) is None
 
 
 def test_a_dead_run_that_nobody_confirms_is_taken_back_by_the_timer() -> None:
@@ -165,14 +168,38 @@ def test_rules_that_were_never_confirmed_are_never_without_a_timer(then: list[st
     assert not in_force(NEW)
 
 
+def test_a_table_of_another_name_is_taken_back_kept_and_removed_without_this_one() -> None:
+    other = io.FilterPlace("other")
+    harden(OLD)
+    try:
+        declare(NEW, name="other", rollback_after=SHORTEST)
+        assert io.observe_table(other.table)
+        assert not armed(), "each table has a timer of its own"
+        let_the_timer_go_off(other)
+        assert io.observe_table(other.table) is None
+        assert in_force(OLD)
+        declare(NEW, name="other")
+        declare(NEW, "persistent", name="other")
+        declare(OTHER)
+        let_the_timer_go_off()
+        assert io.observe_table(other.table)
+        assert io.read_text(other.rules_file)
+    finally:
+        declare(NONE, name="other")
+    assert io.observe_table(other.table) is None
+    assert io.read_text(other.rules_file) is None
+    assert in_force(OLD)
+    assert_finished(OLD)
+
+
 @pytest.mark.parametrize("flags", ["size=64k", "size=64k,ro"], ids=["full", "read-only"])
 def test_a_full_or_read_only_disk_leaves_the_old_rules_there_and_a_second_run_saves_the_new(flags: str) -> None:
     harden(OLD)
     declare(NEW)
-    with mounted_over(Path(io.RULES_FILE).parent, flags):
+    with mounted_over(Path(PLACE.rules_file).parent, flags):
         with pytest.raises(ApplyFailed, match=r"can't write .*: (No space left on device|Read-only file system)"):
             declare(NEW, "persistent")
-        assert io.read_text(io.RULES_FILE) == rules_text(OLD)
+        assert io.read_text(PLACE.rules_file) == rules_text(OLD)
         assert in_force(NEW)
     assert_finished(NEW)
 

@@ -108,8 +108,8 @@ def site(server: PrivateServer, short_directory: Path) -> t.Iterator[BackupSite]
 
 @pytest.fixture
 def job(site: BackupSite, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> BackupJob:
-    monkeypatch.setattr(Offsite, "command", lambda dummy: repository.command("receive"))
-    place = Offsite("offsite.example.org", 22, "bulwark-copies", "/nowhere/key", "/nowhere/known_hosts")
+    monkeypatch.setattr(Offsite, "command", lambda *dummy: repository.command("receive"))
+    place = Offsite("offsite.example.org", 22, "bulwark-copies", "/nowhere/key", "/nowhere/known_hosts", ("192.0.2.7",))
     parsed = parse_job(site.job_file.read_text(encoding="utf-8"))
     return dataclasses.replace(parsed, offsite=place)
 
@@ -216,12 +216,12 @@ def test_what_breaks_off_leaves_no_backup_and_the_next_run_goes_on(
     size = sum(path.stat().st_size for path in site.store.rglob("*") if path.is_file())
     for share in (0.02, 0.5, 0.97):
         cut = bad_line(repository, int(size * share), "cut")
-        monkeypatch.setattr(Offsite, "command", lambda dummy, cut=cut: cut)
+        monkeypatch.setattr(Offsite, "command", lambda *dummy, cut=cut: cut)
         with pytest.raises(BulwarkError, match=r"broke off|the other side says"):
             deliver(job)
         assert repository.status()["damaged"] == []
         assert repository.status()["fulls"] == []
-    monkeypatch.setattr(Offsite, "command", lambda dummy: repository.command("receive"))
+    monkeypatch.setattr(Offsite, "command", lambda *dummy: repository.command("receive"))
     deliver(job)
     assert repository.files() == own_files(site)
 
@@ -232,7 +232,7 @@ def test_a_bit_that_flips_on_the_way_is_noticed(
     """In the middle of what is sent, which is the full backup."""
     data = next((site.store / "full").rglob("base.tar.zst.age"))
     place = sum(path.stat().st_size for path in site.store.rglob("*") if path.is_file()) - data.stat().st_size // 2
-    monkeypatch.setattr(Offsite, "command", lambda dummy: bad_line(repository, place, "flip"))
+    monkeypatch.setattr(Offsite, "command", lambda *dummy: bad_line(repository, place, "flip"))
     with pytest.raises(BulwarkError, match="arrived with another SHA-256"):
         deliver(job)
     assert repository.status()["fulls"] == []
@@ -252,7 +252,7 @@ def test_a_full_file_system_there_is_told_here(
     job: BackupJob, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = [*repository.command("receive"), "--minimum-free-percent", "99"]
-    monkeypatch.setattr(Offsite, "command", lambda dummy: command)
+    monkeypatch.setattr(Offsite, "command", lambda *dummy: command)
     with pytest.raises(BulwarkError, match="99 % are the minimum"):
         deliver(job)
 
@@ -276,3 +276,23 @@ def test_who_tends_copies_prunes_what_the_window_does_not_need_and_complains_of_
     assert "its SHA-256 differs" in deep.stderr
     os.truncate(data, 100)
     assert "100 bytes" in repository.run("tend", "--keep-days=7", "--oldest-hours=26").stderr
+
+
+def test_another_address_of_the_host_is_tried_where_nobody_answers_at_the_first(
+    job: BackupJob, site: BackupSite, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def command(dummy: Offsite, address: str) -> list[str]:
+        tried.append(address)
+        return repository.command("receive") if address == "192.0.2.8" else ["sh", "-c", "echo no route >&2; exit 255"]
+
+    monkeypatch.setattr(Offsite, "command", command)
+    assert job.offsite is not None
+    places = dataclasses.replace(job.offsite, addresses=("192.0.2.7", "192.0.2.8", "192.0.2.9"))
+    deliver(dataclasses.replace(job, offsite=places))
+    assert tried == ["192.0.2.7", "192.0.2.8"]
+    assert repository.files() == own_files(site)
+    (site.state / "delivered.json").unlink()
+    with pytest.raises(BulwarkError, match=r"offsite\.example\.org broke off: no route"):
+        deliver(dataclasses.replace(job, offsite=dataclasses.replace(places, addresses=("192.0.2.7", "192.0.2.9"))))

@@ -230,6 +230,7 @@ class Job:
                 stream=self.stream,
                 delivery_key=self.offsite.key if self.offsite else "",
                 repository=self.repository,
+                delivery_addresses=self.offsite.addresses if self.offsite else (),
             )
         )
 
@@ -294,6 +295,7 @@ class Host:
     :param timers: by unit name, of those that systemd knows.
     :param job_files: every file of ours that carries this job's name, whatever is declared.
     :param calendar_complaint: why systemd does not take the schedule; empty if it does.
+    :param other_destinations: where the account's other jobs send copies to.
     :param anteroom_is_closed: the running server's sandbox keeps its archive_command from writing there.
     :param keys: what GnuPG says of the recipients' keys.
     :param now: in seconds since the epoch.
@@ -311,6 +313,7 @@ class Host:
     anteroom_is_closed: bool = False
     keys: tuple[KeyState, ...] = ()
     now: float = 0
+    other_destinations: tuple[Offsite, ...] = ()
 
 
 def job_file(name: str) -> str:
@@ -330,6 +333,15 @@ def repository_folder(name: str) -> str:
 def recipients_folder(name: str) -> str:
     """Of the public keys that GnuPG seals to, a file each."""
     return f"{JOB_FOLDER}/{name}.recipients"
+
+
+def outgoing_of(own: Offsite | None, others: t.Sequence[Offsite]) -> list[dict[str, t.Any]]:
+    """All that the account may connect to, for the packet filter: it has one account for all jobs of the host."""
+    places = [*others, *([own] if own else [])]
+    by_port: dict[int, set[str]] = {}
+    for place in places:
+        by_port.setdefault(place.port, set()).update(place.addresses)
+    return [{"port": port, "networks": sorted(by_port[port])} for port in sorted(by_port)]
 
 
 def drop_in_file(name: str, unit: str) -> str:

@@ -167,6 +167,7 @@ def _offsite(fields: Fields) -> Offsite | None:
         user=place.required_text("user"),
         key=_folder(place, "key"),
         known_hosts=_folder(place, "known_hosts"),
+        addresses=place.texts("addresses"),
     )
 
 

@@ -146,6 +146,7 @@ class UnitJob:
     :param stream: folder that MariaDB's binary logs are streamed to; empty where they are not.
     :param delivery_key: private key by which the store is copied to another host; empty where it is not.
     :param repository: of pgBackRest; None for the other engines.
+    :param delivery_addresses: those of that host.
     """
 
     name: str
@@ -160,6 +161,7 @@ class UnitJob:
     stream: str = ""
     delivery_key: str = ""
     repository: Repository | None = None
+    delivery_addresses: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:
@@ -308,7 +310,11 @@ def _heartbeat_service(job: UnitJob) -> str:
 
 
 def _deliver_service(job: UnitJob) -> str:
-    """The one service with a network. It reaches the sealed files and no server; before its key is there, it waits."""
+    """The one service with a network, and that one host of it. It reaches the sealed files and no server.
+
+    Before its key is there, it waits.
+    """
+    limits = (("IPAddressDeny", "any"), ("IPAddressAllow", " ".join(job.delivery_addresses)))
     return _service(
         job,
         description=f"Copy the backup {job.name} to another host",
@@ -317,7 +323,7 @@ def _deliver_service(job: UnitJob) -> str:
         writable=[job.state],
         is_frequent=True,
         when=job.delivery_key,
-        sandbox=(*_SANDBOX_WITH_NETWORK, *_NO_CAPABILITIES),
+        sandbox=(*_SANDBOX_WITH_NETWORK, *limits, *_NO_CAPABILITIES),
     )
 
 

@@ -20,6 +20,7 @@ In place of any answer the receiver may write ``{"error": text}`` and end. Nothi
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import json
 import re
 import typing as t
@@ -40,6 +41,7 @@ _LONGEST_TEXT: t.Final = 1024 * 1024
 _SHA256: t.Final = re.compile(r"[0-9a-f]{64}")
 _HOST: t.Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?")
 _USER: t.Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+SSH_PORT: t.Final = 22
 _PORTS: t.Final = range(1, 65536)
 _DATA: t.Final = data_files()
 
@@ -48,6 +50,7 @@ _DATA: t.Final = data_files()
 class Offsite:
     """Where copies go.
 
+    :param addresses: all that are connected to, in turn; nothing else is, not even to ask for a name.
     :param key: path of the private key that may do nothing but add copies.
     :param known_hosts: path of the file with the host's key; no other is accepted.
     """
@@ -57,6 +60,7 @@ class Offsite:
     user: str
     key: str
     known_hosts: str
+    addresses: tuple[str, ...]
 
     def __post_init__(self) -> None:
         if not _HOST.fullmatch(self.host):
@@ -65,8 +69,17 @@ class Offsite:
             raise InvalidDeclaration(f"offsite: {self.user!r} is no account", "Like bulwark-copies")
         if self.port not in _PORTS:
             raise InvalidDeclaration(f"offsite: {self.port} is no port", "From 1 to 65535")
+        if not self.addresses:
+            raise InvalidDeclaration(f"offsite: {self.host} has no address", "Run the role again, it looks them up")
+        for address in self.addresses:
+            _check_address(address)
 
-    def command(self) -> list[str]:
+    @property
+    def known_as(self) -> str:
+        """What the host's key is kept under in known_hosts."""
+        return self.host if self.port == SSH_PORT else f"[{self.host}]:{self.port}"
+
+    def command(self, address: str) -> list[str]:
         """As OpenSSH is started: one key, one host key, nothing asked, and an end of its own when the line is dead."""
         options = {
             "BatchMode": "yes",
@@ -76,6 +89,7 @@ class Offsite:
             "StrictHostKeyChecking": "yes",
             "UserKnownHostsFile": self.known_hosts,
             "GlobalKnownHostsFile": "/dev/null",
+            "HostKeyAlias": self.known_as,
             "PreferredAuthentications": "publickey",
             "ConnectTimeout": "15",
             "ServerAliveInterval": "15",
@@ -83,7 +97,14 @@ class Offsite:
             "LogLevel": "ERROR",
         }
         words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-        return ["ssh", "-F", "/dev/null", "-T", *words, "-p", str(self.port), "-l", self.user, "--", self.host]
+        return ["ssh", "-F", "/dev/null", "-T", *words, "-p", str(self.port), "-l", self.user, "--", address]
+
+
+def _check_address(text: str) -> None:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        raise InvalidDeclaration(f"offsite: {text!r} is no address", "Run the role again, it looks them up") from None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -38,9 +38,10 @@ from .._core.backup_deployment import (
     recipients_folder,
     repository_folder,
 )
-from .._core.backup_job_file import POSTGRESQL
+from .._core.backup_job_file import POSTGRESQL, parse_job
 from .._core.backup_units import ACCOUNT, ENDINGS, PYTHON, UNIT_FOLDER, Schedule
-from .._core.errors import ApplyFailed, ObservationFailed
+from .._core.errors import ApplyFailed, InvalidDeclaration, ObservationFailed
+from .._core.offsite import Offsite
 from .._core.pgbackrest import Repository
 from .._core.plan import Change, Plan
 from .._core.sandbox import is_read_only, parse_mounts
@@ -59,8 +60,8 @@ _KINDS: t.Final = ((stat.S_ISREG, FILE), (stat.S_ISDIR, FOLDER), (stat.S_ISLNK, 
 def observe_job(job: Job) -> Host:
     accounts = Accounts()
     ends = [*folders_of(job, ""), *files_of(job, b"")]
-    found = [_observe_item(path, accounts, follow=True) for path in passages_of(job)]
-    found += [_observe_item(item.path, accounts) for item in ends]
+    found = [observe_item(path, accounts, follow=True) for path in passages_of(job)]
+    found += [observe_item(item.path, accounts) for item in ends]
     data = job.server.data_directory
     return Host(
         account=observe_account(),
@@ -72,6 +73,7 @@ def observe_job(job: Job) -> Host:
         missing_programs=tuple(_missing(job)),
         tablespaces=_tablespaces(data) if job.server.engine == POSTGRESQL else (),
         calendar_complaint=_calendar_complaint(job.schedule),
+        other_destinations=tuple(_other_destinations(job.name)),
         anteroom_is_closed=bool(job.server.unit and job.incoming) and _is_closed(job.server.unit, job.incoming),
         keys=observe_keys(job.recipients.keys),
         now=time.time(),
@@ -194,7 +196,7 @@ def _put_folder(item: Item) -> None:
         raise ApplyFailed(f"can't make the folder {item.path}: {error.strerror}") from None
 
 
-def _observe_item(path: str, accounts: Accounts, *, follow: bool = False) -> Item | None:
+def observe_item(path: str, accounts: Accounts, *, follow: bool = False) -> Item | None:
     try:
         status = os.stat(path) if follow else os.lstat(path)
     except FileNotFoundError:
@@ -238,6 +240,16 @@ def _tablespaces(data_directory: str) -> tuple[str, ...]:
         return ()
     except OSError as error:
         raise ObservationFailed(f"can't look at {folder}: {error.strerror}", "Run the module as root") from None
+
+
+def _other_destinations(name: str) -> t.Iterator[Offsite]:
+    for path in sorted(set(glob.glob(job_file("*"))) - {job_file(name)}):
+        content = read_file(path)
+        # A job that can't be understood sends nothing either; its own deployment says what is wrong with it.
+        with contextlib.suppress(InvalidDeclaration):
+            place = parse_job(content.data.decode("utf-8", "replace"), where=path).offsite if content else None
+            if place is not None:
+                yield place
 
 
 def _calendar_complaint(schedule: Schedule) -> str:

@@ -17,7 +17,7 @@ import tempfile
 import typing as t
 
 from .._core.errors import ApplyFailed, BulwarkError, DidNotTakeEffect, ObservationFailed
-from .._core.offsite import LONGEST_LINE, Offered, Offsite, parse_answer, parse_line, render_offer
+from .._core.offsite import LONGEST_LINE, Answer, Offered, Offsite, parse_answer, parse_line, render_offer
 from .backup_store import open_regular
 
 _BUFFER_BYTES: t.Final = 1024 * 1024
@@ -30,8 +30,22 @@ def send(store: str, offered: t.Sequence[Offered], offsite: Offsite, stored: t.C
 
     :param stored: told of each file that the receiver has, as soon as it says so.
     """
+    *first, last = offsite.addresses
+    for address in first:
+        with contextlib.suppress(_NoAnswer):
+            return _converse(store, offered, offsite, address=address, stored=stored)
+    return _converse(store, offered, offsite, address=last, stored=stored)
+
+
+class _NoAnswer(ApplyFailed):
+    """Nobody of the protocol was reached: another address of the host may be better."""
+
+
+def _converse(
+    store: str, offered: t.Sequence[Offered], offsite: Offsite, *, address: str, stored: t.Callable[[Offered], None]
+) -> list[str]:
     with tempfile.TemporaryFile() as said:
-        command = offsite.command()
+        command = offsite.command(address)
         try:
             process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
@@ -39,12 +53,16 @@ def send(store: str, offered: t.Sequence[Offered], offsite: Offsite, stored: t.C
             )  # fmt: skip
         except OSError as error:
             raise ApplyFailed(f"can't start ssh: {error.strerror}", "Install openssh-client") from None
+        answered = False
         try:
-            return _talk(process, store, offered, stored)
+            _write(process, render_offer(offered))
+            answer = parse_answer(_read(process), offered)
+            answered = True
+            return _talk(process, store, answer, offered=offered, stored=stored)
         except (BrokenPipeError, ConnectionError, EOFError):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=_ENDING_SECONDS)
-            raise ApplyFailed(
+            raise (ApplyFailed if answered else _NoAnswer)(
                 f"{offsite.host} broke off: {_words(said) or 'it said nothing'}",
                 "What was stored stays; the next run goes on from there",
             ) from None
@@ -53,10 +71,13 @@ def send(store: str, offered: t.Sequence[Offered], offsite: Offsite, stored: t.C
 
 
 def _talk(
-    process: subprocess.Popen[bytes], store: str, offered: t.Sequence[Offered], stored: t.Callable[[Offered], None]
+    process: subprocess.Popen[bytes],
+    store: str,
+    answer: Answer,
+    *,
+    offered: t.Sequence[Offered],
+    stored: t.Callable[[Offered], None],
 ) -> list[str]:
-    _write(process, render_offer(offered))
-    answer = parse_answer(_read(process), offered)
     missing = {one.path for one in answer.wanted} | set(answer.refused)
     for one in offered:
         if one.path not in missing:

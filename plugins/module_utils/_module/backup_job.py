@@ -21,6 +21,7 @@ from .._core.backup_deployment import (
     Server,
     check_name,
     offsite_folder,
+    outgoing_of,
     plan_absent,
     plan_present,
     repository_folder,
@@ -36,6 +37,7 @@ from .._core.plan import Change, Plan
 from .._core.sealing import AGE, TOOLS
 from .._io.backup_program import build_program
 from .._io.job_deployment import apply_plan, observe_job, observe_leftovers
+from .._io.resolution import resolve
 from .._io.units import require_booted
 
 # What the program is made of: Ansible sends a host what is imported.
@@ -139,6 +141,7 @@ class PresentJob:
             "units": sorted(job.units),
             "archive_command": archive_command(job),
             "restart_pending": observed.anteroom_is_closed,
+            "outgoing": outgoing_of(job.offsite, observed.other_destinations),
             "diff": _diff(plan, self._before),
         }
 
@@ -237,7 +240,10 @@ def _offsite(name: str, declared: t.Mapping[str, t.Any] | None) -> Offsite | Non
     if not declared:
         return None
     folder = offsite_folder(name)
-    return Offsite(declared["host"], declared["port"], declared["user"], f"{folder}/key", f"{folder}/known_hosts")
+    addresses = resolve(declared["host"], what="offsite")
+    return Offsite(
+        declared["host"], declared["port"], declared["user"], f"{folder}/key", f"{folder}/known_hosts", addresses
+    )
 
 
 def _cluster(engine: str, options: t.Mapping[str, t.Any]) -> Cluster | None:

@@ -15,13 +15,23 @@ import typing as t
 
 from .._core.backup_deployment import Item, ObservedTimer
 from .._core.backup_units import UNIT_FOLDER
-from .._core.copies_units import PROGRAM, UNIT_PREFIX, Repository, Source, plan_repository, render_units
-from .._core.errors import MissingRequirement
+from .._core.copies_units import (
+    KEYS_FILE,
+    PROGRAM,
+    UNIT_PREFIX,
+    Repository,
+    Source,
+    folders_of,
+    passages_of,
+    plan_repository,
+    render_units,
+)
 from .._core.plan import Plan
 from .._io.accounts import Accounts
 from .._io.backup_program import build_program
-from .._io.job_deployment import apply_plan
-from .._io.restore_test_deployment import missing_folders, observe_file, observe_timer
+from .._io.job_deployment import apply_plan, observe_item
+from .._io.resolution import resolve_networks
+from .._io.restore_test_deployment import observe_timer
 from .._io.units import require_booted
 
 # What the program is made of: Ansible sends a host what is imported.
@@ -33,12 +43,15 @@ ENTRY: t.Final = "_job.copies_command"
 def repository_options() -> dict[str, dict[str, t.Any]]:
     source = {
         "name": {"type": "str", "required": True},
+        "public_key": {"type": "str", "default": "", "no_log": False},
+        "from": {"type": "list", "elements": "str", "required": True},
         "keep_days": {"type": "int", "default": 7},
         "oldest_hours": {"type": "int", "default": 26},
     }
     return {
         "root": {"type": "str", "default": "/srv/bulwark/copies"},
         "sources": {"type": "list", "elements": "dict", "options": source, "required": True},
+        "minimum_free_percent": {"type": "int", "default": 5},
         "on_failure_units": {"type": "list", "elements": "str", "default": []},
     }
 
@@ -47,7 +60,6 @@ def repository_options() -> dict[str, dict[str, t.Any]]:
 class Observed:
     files: t.Mapping[str, Item]
     timers: t.Mapping[str, ObservedTimer]
-    missing_folders: tuple[str, ...] = ()
 
 
 class CopiesRepository:
@@ -66,16 +78,13 @@ class CopiesRepository:
         timers: dict[str, ObservedTimer] = {}
         for name in sorted(name for name in names if name.endswith(".timer")):
             timers.update(observe_timer(name.rpartition(".")[0]))
-        found = {path: observe_file(path, Accounts()) for path in (PROGRAM, *present)}
-        folders = [self.repository.root, os.path.dirname(PROGRAM)]
-        return Observed({path: item for path, item in found.items() if item}, timers, tuple(missing_folders(folders)))
+        accounts = Accounts()
+        paths = [folder.path for folder in folders_of(self.repository)]
+        found = {path: observe_item(path, accounts) for path in (*paths, KEYS_FILE, PROGRAM, *present)}
+        found.update({path: observe_item(path, accounts, follow=True) for path in passages_of(self.repository)})
+        return Observed({path: item for path, item in found.items() if item}, timers)
 
     def plan(self, observed: Observed) -> Plan:
-        if observed.missing_folders:
-            raise MissingRequirement(
-                f"{observed.missing_folders[0]} is not there",
-                "The role bulwark.database.backup_repository makes the folders",
-            )
         return plan_repository(self.repository, self._program, observed.files, observed.timers)
 
     def apply(self, plan: Plan, observed: Observed) -> None:
@@ -84,10 +93,18 @@ class CopiesRepository:
 
     def result(self, observed: Observed, plan: Plan) -> dict[str, t.Any]:
         del observed, plan
-        return {"program": PROGRAM, "units": sorted(render_units(self.repository))}
+        senders = {str(network): None for source in self.repository.sources for network in source.senders}
+        return {"program": PROGRAM, "units": sorted(render_units(self.repository)), "senders": list(senders)}
 
 
 def subject(options: t.Mapping[str, t.Any]) -> CopiesRepository:
     """A subject from the module's parameters. Raises InvalidDeclaration."""
-    sources = tuple(Source(one["name"], one["keep_days"], one["oldest_hours"]) for one in options["sources"])
-    return CopiesRepository(Repository(options["root"], sources, tuple(options["on_failure_units"])))
+    sources = tuple(map(_source, options["sources"]))
+    hooks = tuple(options["on_failure_units"])
+    return CopiesRepository(Repository(options["root"], sources, hooks, options["minimum_free_percent"]))
+
+
+def _source(declared: t.Mapping[str, t.Any]) -> Source:
+    name = declared["name"]
+    senders = resolve_networks(declared["from"], what=f"{name}: from")
+    return Source(name, declared["public_key"].strip(), senders, declared["keep_days"], declared["oldest_hours"])

@@ -197,7 +197,7 @@ def test_a_job_that_another_engine_takes_over_loses_what_was_the_former_one_s() 
 
 def test_copies_of_what_is_rewritten_in_place_are_refused() -> None:
     with pytest.raises(InvalidDeclaration, match="offsite is of no use with the engine pgbackrest"):
-        dataclasses.replace(OF_PGBACKREST, offsite=Offsite("keeper", 22, "bulwark-copies", "/k", "/h"))
+        dataclasses.replace(OF_PGBACKREST, offsite=Offsite("keeper", 22, "bulwark-copies", "/k", "/h", ("192.0.2.7",)))
 
 
 def with_item(host: Host, **changes: t.Any) -> Host:

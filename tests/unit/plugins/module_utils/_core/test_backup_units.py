@@ -153,3 +153,14 @@ def test_an_argument_with_a_space_stays_one() -> None:
 def test_what_can_not_stand_in_a_unit_is_refused(schedule: dict[str, object], complaint: str) -> None:
     with pytest.raises(InvalidDeclaration, match=complaint):
         Schedule(**schedule)  # type: ignore[arg-type]
+
+
+def test_only_who_delivers_has_a_network_and_that_is_one_host() -> None:
+    job = dataclasses.replace(JOB, delivery_key="/k/key", delivery_addresses=("192.0.2.7", "2001:db8::7"))
+    services = {name: text for name, text in render_units(job).items() if name.endswith(".service")}
+    deliver = services.pop("bulwark-backup-main-deliver.service")
+    assert values(deliver, "IPAddressDeny") == ["any"]
+    assert values(deliver, "IPAddressAllow") == ["192.0.2.7 2001:db8::7"]
+    assert values(deliver, "PrivateNetwork") == []
+    for text in services.values():
+        assert values(text, "PrivateNetwork") == ["yes"]

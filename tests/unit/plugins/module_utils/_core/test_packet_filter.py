@@ -13,6 +13,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.errors impo
 from ansible_collections.bulwark.database.plugins.module_utils._core.packet_filter import (
     Connection,
     FilterState,
+    account_rule,
     outsiders,
     parse_networks,
     plan_absent,
@@ -22,6 +23,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.packet_filt
     render_restore,
     render_table,
     require_distinct,
+    table_called,
 )
 
 POSTGRESQL = port_rule(port=5432, networks=["10.1.0.0/16"])
@@ -165,3 +167,73 @@ def test_the_rendered_rules_admit_exactly_the_declared_networks(
         expected = any(address in network for network in networks)
         assert any(address in network for network in rendered) is expected
         assert rule.admits(str(address)) is expected
+
+
+def test_an_account_reaches_its_destinations_and_is_refused_the_rest_loopback_included() -> None:
+    rule = account_rule(
+        account="bulwark-backup", destinations=[(2222, ["192.0.2.9"]), (22, ["192.0.2.7"]), (22, ["2001:db8::7"])]
+    )
+    lines = [line.strip() for line in render_table([], [rule]).splitlines()]
+    assert lines[lines.index("chain output {") :] == [
+        "chain output {",
+        "type filter hook output priority filter - 10; policy accept;",
+        'oif "lo" ct direction reply ct state established accept',
+        'meta skuid "bulwark-backup" ip daddr { 192.0.2.7/32 } tcp dport 22 counter accept',
+        'meta skuid "bulwark-backup" ip6 daddr { 2001:db8::7/128 } tcp dport 22 counter accept',
+        'meta skuid "bulwark-backup" ip daddr { 192.0.2.9/32 } tcp dport 2222 counter accept',
+        'meta skuid "bulwark-backup" counter reject with icmpx admin-prohibited',
+        "}",
+        "}",
+    ]
+    assert "chain input" not in lines
+    both = render_table([POSTGRESQL], [rule])
+    assert both.index("chain input") < both.index("chain output")
+
+
+def test_an_account_without_destinations_has_no_network() -> None:
+    text = render_table([], [account_rule(account="nobody", destinations=[])])
+    assert "accept;" in text
+    assert "counter accept" not in text
+    assert 'meta skuid "nobody" counter reject' in text
+
+
+@pytest.mark.parametrize(
+    ("account", "destinations", "says"),
+    [
+        ('x" accept', [], "is no account"),
+        ("", [], "is no account"),
+        ("backup", [(0, ["192.0.2.7"])], "0 is not a port"),
+        ("backup", [(22, [])], "reaches port 22 of no network"),
+        ("backup", [(22, ["copies.example.org"])], "'copies.example.org' is not a network"),
+    ],
+)
+def test_an_account_that_can_not_be_confined_is_refused_by_name(
+    account: str, destinations: list[tuple[int, list[str]]], says: str
+) -> None:
+    with pytest.raises(InvalidDeclaration, match=says):
+        account_rule(account=account, destinations=destinations)
+
+
+def test_an_account_declared_twice_is_refused() -> None:
+    rule = account_rule(account="backup", destinations=[])
+    with pytest.raises(InvalidDeclaration, match="outgoing: backup is declared twice"):
+        require_distinct([], [rule, rule])
+
+
+def test_a_table_of_its_own_name_names_no_other() -> None:
+    table = table_called("copies")
+    assert table == "inet bulwark_copies"
+    assert table_called("") == "inet bulwark"
+    for text in (render_table([POSTGRESQL], table=table), render_restore(None, table=table)):
+        assert {line.rstrip(" {") for line in text.splitlines() if "table inet" in line} <= {
+            f"table {table}",
+            f"delete table {table}",
+        }
+    changes = plan_live([POSTGRESQL], FilterState(in_force=None, wanted="rule"), table=table)
+    assert {change.subject for change in changes} == {f"table {table}"}
+
+
+@pytest.mark.parametrize("name", ["Copies", "a b", "1", "a_b", "x" * 32, "../x", "-"])
+def test_a_name_that_could_be_something_else_is_refused(name: str) -> None:
+    with pytest.raises(InvalidDeclaration, match="can't name a table"):
+        table_called(name)
