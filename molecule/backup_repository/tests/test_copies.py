@@ -96,6 +96,18 @@ def test_copies_arrive_by_themselves_and_are_the_same_to_the_byte() -> None:
     assert any(path.startswith("log/") for path in sums(KEEPER, COPIES))
 
 
+def test_the_sender_says_what_is_there() -> None:
+    command = ["ansible", "-i", os.environ["MOLECULE_INVENTORY_FILE"], "molecule-copies-pg"]
+    command += ["-m", "bulwark.database.backup_info"]
+    callback = {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **callback})
+    found = json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"]["molecule-copies-pg"]["backup"]["copies"]
+    assert found["host"] == KEEPER_NAME
+    assert found["last_success"]
+    assert found["fulls"]
+    assert set(found["fulls"]) <= set(status()["fulls"])
+
+
 def test_nobody_else_on_that_host_can_look_into_them() -> None:
     assert KEEPER.check_output(f"find {COPIES} -perm /077 -print") == ""
     assert KEEPER.run(f"runuser -u nobody -- ls {COPIES}").rc != 0
