@@ -278,6 +278,25 @@ def test_who_tends_copies_prunes_what_the_window_does_not_need_and_complains_of_
     assert "100 bytes" in repository.run("tend", "--keep-days=7", "--oldest-hours=26").stderr
 
 
+def test_nothing_is_pruned_while_a_copy_is_damaged(
+    job: BackupJob, site: BackupSite, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What only the damaged one needs is what it needs when it has been mended."""
+    site.run("full")
+    site.run("collect")
+    deliver(job)
+    oldest = repository.store / "full" / site.fulls()[0] / "base.tar.zst.age"
+    good, log = oldest.read_bytes(), sorted((repository.store / "log").iterdir())
+    os.truncate(oldest, 100)
+    tended = repository.run("tend", "--keep-days=7", "--oldest-hours=26")
+    assert "100 bytes" in tended.stderr
+    assert "nothing was pruned" in tended.stdout
+    assert sorted((repository.store / "log").iterdir()) == log
+    oldest.write_bytes(good)
+    assert repository.run("tend", "--keep-days=7", "--oldest-hours=26").returncode == 0
+    assert repository.status()["fulls"] == site.fulls()
+
+
 def test_another_address_of_the_host_is_tried_where_nobody_answers_at_the_first(
     job: BackupJob, site: BackupSite, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:

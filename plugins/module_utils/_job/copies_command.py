@@ -16,6 +16,7 @@ import sys
 import time
 import typing as t
 
+from .._core.backup_manifest import Contents
 from .._core.backup_moments import parse_moment
 from .._core.backup_retention import plan_pruning
 from .._core.backup_window import restorable
@@ -77,19 +78,7 @@ def _tend(options: argparse.Namespace) -> None:
     store = Store(options.store)
     contents = store.look(contents=options.deep)
     now = math.ceil(time.time())
-    complaints = list(contents.damaged)
-    newest = max(contents.manifests, key=lambda one: parse_moment(one.consistent_from), default=None)
-    if newest:
-        plan = plan_pruning(
-            contents.manifests, contents.sidecars, verified=newest.id, now=now, keep_days=options.keep_days
-        )
-        complaints += [f"nothing was pruned: {plan.reason}"] if plan.reason else []
-        for identifier in plan.fulls:
-            store.remove_full(identifier)
-        for name in plan.segments:
-            store.remove_segment(name)
-        if plan.fulls or plan.segments:
-            say(f"{len(plan.fulls)} full backups and {len(plan.segments)} segments are not needed any more: removed")
+    complaints = [*contents.damaged, *_prune(store, contents, now, options.keep_days)]
     reach = [interval.end for interval in restorable(contents.manifests, contents.sidecars)]
     if not reach:
         complaints.append(f"{options.store} has no backup that can be restored")
@@ -99,6 +88,23 @@ def _tend(options: argparse.Namespace) -> None:
         for line in complaints[1:]:
             say(line)
         raise DidNotTakeEffect(complaints[0], "Look at the host that sends, and at the network between")
+
+
+def _prune(store: Store, contents: Contents, now: int, keep_days: int) -> list[str]:
+    """Remove what the window does not need. Why not, if nothing was."""
+    newest = max(contents.manifests, key=lambda one: parse_moment(one.consistent_from), default=None)
+    if not newest:
+        return []
+    if contents.damaged:  # what nothing else seems to need may be what the damaged one needs once it is mended
+        return ["nothing was pruned while copies are damaged"]
+    plan = plan_pruning(contents.manifests, contents.sidecars, verified=newest.id, now=now, keep_days=keep_days)
+    for identifier in plan.fulls:
+        store.remove_full(identifier)
+    for name in plan.segments:
+        store.remove_segment(name)
+    if plan.fulls or plan.segments:
+        say(f"{len(plan.fulls)} full backups and {len(plan.segments)} segments are not needed any more: removed")
+    return [f"nothing was pruned: {plan.reason}"] if plan.reason else []
 
 
 def _status(path: str) -> dict[str, t.Any]:
