@@ -114,7 +114,7 @@ class BackupSite:
         }
 
     def command(self, name: str, *arguments: str) -> list[str]:
-        """As the job's timers start it; a full backup not within the second of the last one, after which its set is named."""
+        """As the job's timers start it. A full backup not within the second of the last one: that names its set."""
         while name == "full" and int(time.time()) == self._second_of_full:
             time.sleep(0.05)
         rights = READ_ALL if self.engine == "mariadb" else []
