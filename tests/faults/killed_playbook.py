@@ -95,6 +95,8 @@ def _environment() -> t.Mapping[str, str]:
     return {
         **os.environ,
         "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+        # Molecule forces colours, which would hide the recap from us.
+        "ANSIBLE_FORCE_COLOR": "0",
         "ANSIBLE_NOCOLOR": "1",
         "LC_ALL": "C.UTF-8",
     }
