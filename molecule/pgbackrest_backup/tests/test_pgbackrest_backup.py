@@ -227,7 +227,7 @@ def test_a_lost_passphrase_is_refused_before_anything_changes() -> None:
     try:
         done = converge()
         assert done.returncode != 0
-        assert "identityofarecipient" in "".join(done.stdout.split())
+        assert "identityofarecipient" in "".join((done.stdout + done.stderr).split())
     finally:
         output(f"mv /root/passphrase.conf {FOLDER}/secret/passphrase.conf")
 

@@ -79,7 +79,7 @@ OF_MARIADB = dataclasses.replace(
     JOB, server=Server(MARIADB, "/run/mysqld/mysqld.sock", "/var/lib/mysql", defaults_file="/etc/my.cnf"), incoming=""
 )
 BY_GNUPG = dataclasses.replace(
-    JOB, recipients=Recipients("gnupg", FINGERPRINTS, dict(zip(FINGERPRINTS, (FIRST_KEY, SECOND_KEY), strict=True)))
+    JOB, recipients=Recipients("gnupg", FINGERPRINTS, {FINGERPRINTS[0]: FIRST_KEY, FINGERPRINTS[1]: SECOND_KEY})
 )
 OF_PGBACKREST = dataclasses.replace(
     JOB,
