@@ -49,7 +49,8 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.offsite imp
 from ansible_collections.bulwark.database.plugins.module_utils._core.openpgp_key import KeyState
 from ansible_collections.bulwark.database.plugins.module_utils._core.pgbackrest import Repository
 from ansible_collections.bulwark.database.plugins.module_utils._core.plan import Plan
-from sample_keys import FINGERPRINTS, FIRST_KEY, SECOND_KEY
+from sample_keys import FINGERPRINTS
+from sample_keys import KEYS as SAMPLE_KEYS
 
 PROGRAM = b"a program"
 KEYS = (
@@ -78,9 +79,7 @@ JOB = Job(
 OF_MARIADB = dataclasses.replace(
     JOB, server=Server(MARIADB, "/run/mysqld/mysqld.sock", "/var/lib/mysql", defaults_file="/etc/my.cnf"), incoming=""
 )
-BY_GNUPG = dataclasses.replace(
-    JOB, recipients=Recipients("gnupg", FINGERPRINTS, {FINGERPRINTS[0]: FIRST_KEY, FINGERPRINTS[1]: SECOND_KEY})
-)
+BY_GNUPG = dataclasses.replace(JOB, recipients=Recipients("gnupg", FINGERPRINTS, SAMPLE_KEYS))
 OF_PGBACKREST = dataclasses.replace(
     JOB,
     server=dataclasses.replace(SERVER, engine=PGBACKREST),
@@ -377,7 +376,7 @@ def test_keys_of_openpgp_lie_in_files_that_the_job_names_with_their_end() -> Non
     read = parse_job(after.items[JOB.file].data.decode())
     assert (read.sealing, read.recipients) == ("gnupg", FINGERPRINTS)
     assert read.recipients_expire == {FINGERPRINTS[1]: "2001-09-09T01:46:40Z"}
-    for name, text in zip(FINGERPRINTS, (FIRST_KEY, SECOND_KEY), strict=True):
+    for name, text in SAMPLE_KEYS.items():
         item = after.items[f"{read.recipient_keys}/{name}.asc"]
         assert (item.data.decode(), item.access) == (text, "root:root 0644")
     assert plan_present(BY_GNUPG, after, PROGRAM).summaries() == []

@@ -16,6 +16,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.recipient_e
     first_expiry,
 )
 from sample_keys import FINGERPRINTS, FIRST_KEY, SECOND_KEY
+from sample_keys import KEYS as SAMPLE_KEYS
 
 KEYS = (
     "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
@@ -30,7 +31,7 @@ def test_all_keys_are_used_with_the_escrow_key_last() -> None:
     assert (found.sealing, found.names, found.keys) == ("age", KEYS, {})
     found = check_recipients(FINGERPRINTS[1:], FINGERPRINTS[:1], **BOTH)
     assert found.names == (FINGERPRINTS[1], FINGERPRINTS[0])
-    assert found.keys == dict(zip(FINGERPRINTS, (FIRST_KEY, SECOND_KEY), strict=True))
+    assert found.keys == SAMPLE_KEYS
 
 
 def test_fingerprints_are_taken_with_spaces_and_keys_of_others_are_left_out() -> None:

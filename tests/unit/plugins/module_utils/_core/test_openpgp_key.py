@@ -21,6 +21,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.openpgp_key
     refuse_unusable,
 )
 from sample_keys import FINGERPRINTS, FIRST_KEY, SECOND_KEY
+from sample_keys import KEYS as SAMPLE_KEYS
 
 PUBLIC = "PGP PUBLIC KEY BLOCK"
 
@@ -50,7 +51,7 @@ def test_a_key_is_known_by_its_fingerprint_and_kept_as_it_is() -> None:
     ids=["two blocks", "within a letter", "one block", "line ends of another system", "with headers"],
 )
 def test_each_of_several_keys_is_found_and_stands_alone(text: str) -> None:
-    assert read_public_keys(text, where="here") == dict(zip(FINGERPRINTS, (FIRST_KEY, SECOND_KEY), strict=True))
+    assert read_public_keys(text, where="here") == SAMPLE_KEYS
 
 
 SECRET = bytes([0x80 | 5 << 2, 3, 4, 1, 2])  # a packet of a secret key, three bytes long
