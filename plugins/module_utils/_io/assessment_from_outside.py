@@ -24,7 +24,7 @@ from .server_owner import process_identity
 _SOCKET_DIRECTORIES: t.Final = ("/run/postgresql", "/var/run/postgresql", "/tmp")  # noqa: S108 (libpq's defaults)
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
 # What a binary does not tell beside a running server, because the server works it out as it starts.
-_WORKED_OUT: t.Final = ("data_directory_mode", "server_version")
+_WORKED_OUT: t.Final = ("data_directory_mode", "server_version", "wal_segment_size")
 
 
 def locate_from_outside(connection: ConnectionSettings) -> ServerLocation:
