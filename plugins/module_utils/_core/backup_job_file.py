@@ -9,14 +9,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import posixpath
 import re
 import typing as t
 
 from .backup_election import Cluster
 from .backup_moments import parse_moment
-from .declared_fields import Fields
+from .declared_fields import Fields, fields_of_file
 from .errors import InvalidDeclaration
 from .offsite import Offsite
 from .openpgp_key import is_fingerprint
@@ -32,7 +31,7 @@ _NAME: t.Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _RECIPIENT: t.Final = re.compile(r"age1[02-9ac-hj-np-z]{58}")
 _ACCOUNT: t.Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _KNOWN: t.Final = (
-    *("format", "name", "engine", "store", "state", "incoming", "recipients", "keep_days", "compression_level"),
+    *("name", "engine", "store", "state", "incoming", "recipients", "keep_days", "compression_level"),
     *("deadline_seconds", "minimum_free_percent", "smallest_share", "server"),
     *("cluster", "stream", "offsite", "repository", "sealing", "recipient_keys", "recipients_expire"),
 )
@@ -98,18 +97,7 @@ class BackupJob:
 
 def parse_job(text: str, *, where: str = "the job file") -> BackupJob:
     """Raises InvalidDeclaration that names the field."""
-    try:
-        entry = json.loads(text)
-    except ValueError as error:
-        raise InvalidDeclaration(
-            f"{where} is no JSON: {error}", "Run the role again, it writes the file anew"
-        ) from None
-    fields = Fields(entry, where=where, known=_KNOWN)
-    if fields.number("format") != FORMAT:
-        raise InvalidDeclaration(
-            f"{where} has format {fields.raw('format')!r}, this program knows {FORMAT}",
-            "Run the role again, it brings program and job file to the same version",
-        )
+    fields = fields_of_file(text, where=where, known=_KNOWN, version=FORMAT, kind="job file")
     engine = fields.choice("engine", (POSTGRESQL, MARIADB, PGBACKREST))
     sealing = fields.choice("sealing", TOOLS) if fields.has("sealing") else AGE
     return BackupJob(

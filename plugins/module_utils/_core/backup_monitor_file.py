@@ -14,7 +14,7 @@ import posixpath
 import re
 import typing as t
 
-from .declared_fields import Fields
+from .declared_fields import Fields, fields_of_file
 from .errors import InvalidDeclaration
 
 FORMAT: t.Final = 1
@@ -123,19 +123,8 @@ def render_monitor(monitor: Monitor) -> str:
 
 def parse_monitor(text: str, *, where: str) -> Monitor:
     """Raises InvalidDeclaration that names the field."""
-    try:
-        entry = json.loads(text)
-    except ValueError as error:
-        raise InvalidDeclaration(
-            f"{where} is no JSON: {error}", "Run the role again, it writes the file anew"
-        ) from None
-    names = [field.name for field in dataclasses.fields(Monitor)]
-    fields = Fields(entry, where=where, known=("format", *names))
-    if fields.number("format") != FORMAT:
-        raise InvalidDeclaration(
-            f"{where} has format {fields.raw('format')!r}, this program knows {FORMAT}",
-            "Run the role again, it brings program and file to the same version",
-        )
+    known = [field.name for field in dataclasses.fields(Monitor)]
+    fields = fields_of_file(text, where=where, known=known, version=FORMAT)
     return Monitor(
         metrics_folder=fields.required_text("metrics_folder"),
         **{name: fields.texts(name) for name in ("jobs", "restore_tests", "certificates")},

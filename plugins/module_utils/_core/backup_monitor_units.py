@@ -20,6 +20,7 @@ from .backup_monitor_file import Monitor, render_monitor
 from .backup_units import ENDINGS, PYTHON, UNIT_FOLDER
 from .plan import Change, Plan
 from .secrets import Secret
+from .unit_text import CONFINEMENT, section
 
 PROGRAM: t.Final = "/usr/local/lib/bulwark/bulwark-backup-monitor.pyz"
 CONFIGURATION: t.Final = "/etc/bulwark/monitoring"
@@ -39,31 +40,7 @@ UNITS: t.Final = (f"{METRICS_UNIT}.service", TIMER, f"{NOTIFY_UNIT}.service", f"
 _HEADER: t.Final = "# Managed by bulwark.database (backup_monitor): the next run undoes changes made here by hand.\n"
 _METRICS_SECONDS: t.Final = 120
 _ATTEMPTS_SECONDS: t.Final = 180
-_SANDBOX: t.Final = (
-    ("NoNewPrivileges", "yes"),
-    ("ProtectSystem", "strict"),
-    ("ProtectHome", "yes"),
-    ("PrivateTmp", "yes"),
-    ("PrivateDevices", "yes"),
-    ("DevicePolicy", "closed"),
-    ("ProtectKernelTunables", "yes"),
-    ("ProtectKernelModules", "yes"),
-    ("ProtectKernelLogs", "yes"),
-    ("ProtectControlGroups", "yes"),
-    ("ProtectClock", "yes"),
-    ("ProtectHostname", "yes"),
-    ("ProtectProc", "invisible"),
-    ("RestrictNamespaces", "yes"),
-    ("RestrictRealtime", "yes"),
-    ("RestrictSUIDSGID", "yes"),
-    ("LockPersonality", "yes"),
-    ("MemoryDenyWriteExecute", "yes"),
-    ("SystemCallArchitectures", "native"),
-    ("SystemCallFilter", "@system-service"),
-    ("SystemCallErrorNumber", "EPERM"),
-    ("KeyringMode", "private"),
-    ("LimitCORE", "0"),
-)
+_SANDBOX: t.Final = (*CONFINEMENT, ("MemoryDenyWriteExecute", "yes"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,7 +153,7 @@ def _metrics_service(monitor: Monitor) -> str:
     unit = [("Description", "Metrics of encrypted backups and restore tests")]
     if monitor.notifies:
         unit.append(("OnFailure", f"{NOTIFY_UNIT}%n.service"))
-    return f"{_HEADER}{_section('Unit', unit)}\n{_section('Service', service)}"
+    return f"{_HEADER}{section('Unit', unit)}\n{section('Service', service)}"
 
 
 def _telling_service(
@@ -200,15 +177,15 @@ def _telling_service(
         *(("LoadCredential", f"{name}:{CONFIGURATION}/{name}") for name in credentials),
         *more,
     ]
-    return f"{_HEADER}{_section('Unit', [('Description', description)])}\n{_section('Service', service)}"
+    return f"{_HEADER}{section('Unit', [('Description', description)])}\n{section('Service', service)}"
 
 
 def _timer() -> str:
     timer = [("OnCalendar", "minutely"), ("AccuracySec", "1s")]
     unit = [("Description", "Metrics of encrypted backups and restore tests, each minute")]
     return (
-        f"{_HEADER}{_section('Unit', unit)}\n{_section('Timer', timer)}\n"
-        f"{_section('Install', [('WantedBy', 'timers.target')])}"
+        f"{_HEADER}{section('Unit', unit)}\n{section('Timer', timer)}\n"
+        f"{section('Install', [('WantedBy', 'timers.target')])}"
     )
 
 
@@ -220,7 +197,7 @@ def _drop_ins(monitor: Monitor) -> dict[str, str]:
         is_full = unit in {f"bulwark-backup-{name}.service" for name in monitor.jobs}
         directives = [*told, *(pinged if is_full else [])]
         if directives:
-            found[f"{UNIT_FOLDER}/{unit}.d/{DROP_IN}"] = f"{_HEADER}{_section('Unit', directives)}"
+            found[f"{UNIT_FOLDER}/{unit}.d/{DROP_IN}"] = f"{_HEADER}{section('Unit', directives)}"
     return found
 
 
@@ -252,7 +229,3 @@ def _item_changes(item: Item, found: Item | None) -> t.Iterator[Change]:
         differs.append("other content")
     if differs:
         yield Change(f"file {item.path}", ", ".join(differs), item.access, payload=(PUT, item))
-
-
-def _section(name: str, directives: t.Sequence[tuple[str, str]]) -> str:
-    return f"[{name}]\n" + "".join(f"{key}={value}\n" for key, value in directives)

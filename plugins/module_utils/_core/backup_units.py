@@ -16,6 +16,7 @@ from .backup_job_file import MARIADB, PGBACKREST, POSTGRESQL
 from .errors import InvalidDeclaration
 from .pgbackrest import PROGRAM as PGBACKREST_PROGRAM
 from .pgbackrest import Repository
+from .unit_text import CONFINEMENT, check_hooks, section
 
 ACCOUNT: t.Final = "bulwark-backup"
 PROGRAM: t.Final = "/usr/local/lib/bulwark/bulwark-backup.pyz"
@@ -37,37 +38,14 @@ _VERIFY_SECONDS: t.Final = 43200
 _VERIFY_DELAY_SECONDS: t.Final = 3600
 _TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d)?")
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
-# As in OnFailure=: specifiers such as %n are systemd's own.
-_HOOK = re.compile(r"[A-Za-z0-9:_.\\%-]+(?:@[A-Za-z0-9:_.\\%-]*)?\.(?:service|target)")
 
 # Data goes by a unix socket and to local folders: no network, no devices, nobody's home, no other process.
 _SANDBOX: t.Final = (
-    ("NoNewPrivileges", "yes"),
-    ("ProtectSystem", "strict"),
-    ("ProtectHome", "yes"),
-    ("PrivateTmp", "yes"),
-    ("PrivateDevices", "yes"),
-    ("DevicePolicy", "closed"),
+    *CONFINEMENT,
     ("PrivateNetwork", "yes"),
     ("RestrictAddressFamilies", "AF_UNIX"),
-    ("ProtectKernelTunables", "yes"),
-    ("ProtectKernelModules", "yes"),
-    ("ProtectKernelLogs", "yes"),
-    ("ProtectControlGroups", "yes"),
-    ("ProtectClock", "yes"),
-    ("ProtectHostname", "yes"),
-    ("ProtectProc", "invisible"),
-    ("RestrictNamespaces", "yes"),
-    ("RestrictRealtime", "yes"),
-    ("RestrictSUIDSGID", "yes"),
-    ("LockPersonality", "yes"),
     ("MemoryDenyWriteExecute", "yes"),
-    ("SystemCallArchitectures", "native"),
-    ("SystemCallFilter", "@system-service"),
-    ("SystemCallErrorNumber", "EPERM"),
-    ("KeyringMode", "private"),
     ("RemoveIPC", "yes"),
-    ("LimitCORE", "0"),
     ("UMask", "0077"),
 )
 _SANDBOX_WITH_NETWORK: t.Final = (
@@ -123,11 +101,7 @@ class Schedule:
             raise InvalidDeclaration(f"time_zone is {self.time_zone!r}, no time zone", "Like UTC or Europe/Berlin")
         if self.randomized_delay < 0:
             raise InvalidDeclaration("randomized_delay is less than 0", "It is a number of seconds")
-        for unit in self.on_failure:
-            if not _HOOK.fullmatch(unit):
-                raise InvalidDeclaration(
-                    f"on_failure_units: {unit!r} is not the name of a service", "Like backup-alert@%n.service"
-                )
+        check_hooks(self.on_failure, example="backup-alert@%n.service")
 
     @property
     def calendar(self) -> str:
@@ -202,7 +176,7 @@ def render_units(job: UnitJob) -> dict[str, str]:
 
 def render_archiving_drop_in(incoming: str) -> str:
     """For the server's own service: where it is sandboxed, archive_command may write to the anteroom all the same."""
-    return f"{_HEADER}{_section('Service', [('ReadWritePaths', f'-{incoming}')])}"
+    return f"{_HEADER}{section('Service', [('ReadWritePaths', f'-{incoming}')])}"
 
 
 def _full_service(job: UnitJob, *, when: str = "") -> str:
@@ -254,7 +228,7 @@ def _repository_service(job: UnitJob, repository: Repository) -> str:
         ("ConditionPathExists", repository.key("server")),
         ("StartLimitIntervalSec", "0"),
     ]
-    return f"{_HEADER}{_section('Unit', unit)}\n{_section('Service', service)}"
+    return f"{_HEADER}{section('Unit', unit)}\n{section('Service', service)}"
 
 
 def _renew_service(job: UnitJob) -> str:
@@ -283,7 +257,7 @@ def _stream_service(job: UnitJob) -> str:
         # as often as it takes: a server that is down for long comes back
         ("StartLimitIntervalSec", "0"),
     ]
-    return f"{_HEADER}{_section('Unit', unit)}\n{_section('Service', service)}"
+    return f"{_HEADER}{section('Unit', unit)}\n{section('Service', service)}"
 
 
 def _collect_service(job: UnitJob) -> str:
@@ -362,7 +336,7 @@ def _service(
         *([("SyslogLevel", "notice"), ("LogLevelMax", "notice")] if is_frequent else []),
     ]
     unit = [*_unit(job, description), *([("ConditionPathExists", when)] if when else [])]
-    return f"{_HEADER}{_section('Unit', unit)}\n{_section('Service', service)}"
+    return f"{_HEADER}{section('Unit', unit)}\n{section('Service', service)}"
 
 
 def _unit(job: UnitJob, description: str) -> list[tuple[str, str]]:
@@ -407,8 +381,4 @@ def _minute_timer(purpose: str, job: UnitJob) -> str:
 
 def _timer(description: str, timer: t.Sequence[tuple[str, str]]) -> str:
     unit, install = [("Description", description)], [("WantedBy", "timers.target")]
-    return f"{_HEADER}{_section('Unit', unit)}\n{_section('Timer', timer)}\n{_section('Install', install)}"
-
-
-def _section(name: str, directives: t.Sequence[tuple[str, str]]) -> str:
-    return f"[{name}]\n" + "".join(f"{key}={value}\n" for key, value in directives)
+    return f"{_HEADER}{section('Unit', unit)}\n{section('Timer', timer)}\n{section('Install', install)}"

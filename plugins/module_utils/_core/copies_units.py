@@ -18,6 +18,7 @@ from .backup_units import PYTHON, UNIT_FOLDER
 from .errors import InvalidDeclaration, RefusedForSafety
 from .packet_filter import Network
 from .plan import Change, Plan
+from .unit_text import check_hooks, section
 
 ACCOUNT: t.Final = "bulwark-copies"
 PROGRAM: t.Final = "/usr/local/lib/bulwark/bulwark-copies.pyz"
@@ -29,7 +30,6 @@ _KEY: t.Final = re.compile(r"(?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[A-Za-z0-9@.-]+ [A-Za
 _HEADER: t.Final = "# Managed by bulwark.database (backup_repository): the next run undoes changes made here by hand.\n"
 _NAME: t.Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _PATH: t.Final = re.compile(r"(?:/[A-Za-z0-9._@+-]+)+")
-_HOOK: t.Final = re.compile(r"[A-Za-z0-9:_.\\%-]+(?:@[A-Za-z0-9:_.\\%-]*)?\.(?:service|target)")
 _DEEP: t.Final = "-deep"
 _SANDBOX: t.Final = (
     ("NoNewPrivileges", "yes"),
@@ -115,11 +115,7 @@ class Repository:
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice:
             raise InvalidDeclaration(f"there are two sources {twice}", "Each has a name of its own")
-        for unit in self.on_failure:
-            if not _HOOK.fullmatch(unit):
-                raise InvalidDeclaration(
-                    f"on_failure_units: {unit!r} is not the name of a service", "Like copies-alert@%n.service"
-                )
+        check_hooks(self.on_failure, example="copies-alert@%n.service")
 
 
 def render_units(repository: Repository) -> dict[str, str]:
@@ -180,7 +176,7 @@ def _service(repository: Repository, source: Source, more: str) -> str:
         ("ReadWritePaths", repository.root),
     ]
     what = "Read every copy" if more else "Look after the copies"
-    return f"{_HEADER}{_section('Unit', [('Description', f'{what} of {source.name}'), *hooks])}\n" + _section(
+    return f"{_HEADER}{section('Unit', [('Description', f'{what} of {source.name}'), *hooks])}\n" + section(
         "Service", service
     )
 
@@ -188,7 +184,7 @@ def _service(repository: Repository, source: Source, more: str) -> str:
 def _timer(source: Source, calendar: str) -> str:
     timer = [("OnCalendar", calendar), ("Persistent", "true"), ("RandomizedDelaySec", "300")]
     unit, install = [("Description", f"Look after the copies of {source.name}")], [("WantedBy", "timers.target")]
-    return f"{_HEADER}{_section('Unit', unit)}\n{_section('Timer', timer)}\n{_section('Install', install)}"
+    return f"{_HEADER}{section('Unit', unit)}\n{section('Timer', timer)}\n{section('Install', install)}"
 
 
 def plan_repository(
@@ -239,7 +235,3 @@ def _item_changes(item: Item, found: Item | None) -> t.Iterator[Change]:
         differs.append("other content")
     if differs:
         yield Change(f"{item.kind} {item.path}", ", ".join(differs), item.access, payload=(PUT, item))
-
-
-def _section(name: str, directives: t.Sequence[tuple[str, str]]) -> str:
-    return f"[{name}]\n" + "".join(f"{key}={value}\n" for key, value in directives)

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 from .errors import InvalidDeclaration
@@ -103,3 +104,23 @@ class Fields:
 def _kind(value: t.Any) -> str:
     names = {dict: "a mapping", list: "a list", str: "a string", bool: "a truth value", int: "a number"}
     return names.get(type(value), "an empty value" if value is None else f"of type {type(value).__name__}")
+
+
+def fields_of_file(text: str, *, where: str, known: t.Collection[str], version: int, kind: str = "file") -> Fields:
+    """Of a JSON file that a module of ours writes for a program of ours. Raises InvalidDeclaration.
+
+    :param known: besides ``format``, which has to be ``version``.
+    """
+    try:
+        entry = json.loads(text)
+    except ValueError as error:
+        raise InvalidDeclaration(
+            f"{where} is no JSON: {error}", "Run the role again, it writes the file anew"
+        ) from None
+    fields = Fields(entry, where=where, known=("format", *known))
+    if fields.number("format") != version:
+        raise InvalidDeclaration(
+            f"{where} has format {fields.raw('format')!r}, this program knows {version}",
+            f"Run the role again, it brings program and {kind} to the same version",
+        )
+    return fields

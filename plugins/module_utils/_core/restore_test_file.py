@@ -16,7 +16,7 @@ import typing as t
 from decimal import Decimal, InvalidOperation
 
 from .backup_job_file import MARIADB, POSTGRESQL
-from .declared_fields import Fields
+from .declared_fields import Fields, fields_of_file
 from .errors import InvalidDeclaration
 from .sealing import AGE, GNUPG
 
@@ -89,19 +89,8 @@ class RestoreTest:
 
 def parse_restore_test(text: str, *, where: str) -> RestoreTest:
     """Raises InvalidDeclaration that names the field."""
-    try:
-        entry = json.loads(text)
-    except ValueError as error:
-        raise InvalidDeclaration(
-            f"{where} is no JSON: {error}", "Run the role again, it writes the file anew"
-        ) from None
     known = [field.name for field in dataclasses.fields(RestoreTest)]
-    fields = Fields(entry, where=where, known=("format", *known))
-    if fields.number("format") != FORMAT:
-        raise InvalidDeclaration(
-            f"{where} has format {fields.raw('format')!r}, this program knows {FORMAT}",
-            "Run the role again, it brings program and file to the same version",
-        )
+    fields = fields_of_file(text, where=where, known=known, version=FORMAT)
     engine = fields.choice("engine", ENGINES)
     identities = {key: _path(fields, key) if fields.text(key) else "" for key in _IDENTITIES}
     if not any(identities.values()):

@@ -17,6 +17,7 @@ from .backup_units import PYTHON, UNIT_FOLDER
 from .errors import InvalidDeclaration
 from .plan import Change, Plan
 from .restore_test_file import RestoreTest, render_restore_test
+from .unit_text import CONFINEMENT, check_hooks, section
 
 ACCOUNT: t.Final = "bulwark-restore"
 PROGRAM: t.Final = "/usr/local/lib/bulwark/bulwark-restore-test.pyz"
@@ -24,38 +25,16 @@ FOLDER: t.Final = "/etc/bulwark/restore-test"
 _HEADER: t.Final = "# Managed by bulwark.database (restore_test_job): the next run undoes changes made here by hand.\n"
 _GRACE_SECONDS: t.Final = 300
 _SIZE = re.compile(r"[1-9][0-9]{0,8}[KMG%]?")
-_HOOK = re.compile(r"[A-Za-z0-9:_.\\%-]+(?:@[A-Za-z0-9:_.\\%-]*)?\.(?:service|target)")
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9._@+-]+)+")
 # In a unit % begins a specifier and $ a variable; both are doubled. The rest of a word is quoted.
 _PLAIN_WORD = re.compile(r"[^\x00-\x1f\x7f]+")
 
 # Without MemoryDenyWriteExecute, which the just-in-time compiler of a restored PostgreSQL can't live with.
 _SANDBOX: t.Final = (
-    ("NoNewPrivileges", "yes"),
+    *CONFINEMENT,
     ("CapabilityBoundingSet", ""),
     ("AmbientCapabilities", ""),
-    ("ProtectSystem", "strict"),
-    ("ProtectHome", "yes"),
-    ("PrivateTmp", "yes"),
-    ("PrivateDevices", "yes"),
-    ("DevicePolicy", "closed"),
-    ("ProtectKernelTunables", "yes"),
-    ("ProtectKernelModules", "yes"),
-    ("ProtectKernelLogs", "yes"),
-    ("ProtectControlGroups", "yes"),
-    ("ProtectClock", "yes"),
-    ("ProtectHostname", "yes"),
-    ("ProtectProc", "invisible"),
-    ("RestrictNamespaces", "yes"),
-    ("RestrictRealtime", "yes"),
-    ("RestrictSUIDSGID", "yes"),
-    ("LockPersonality", "yes"),
-    ("SystemCallArchitectures", "native"),
-    ("SystemCallFilter", "@system-service"),
-    ("SystemCallErrorNumber", "EPERM"),
-    ("KeyringMode", "private"),
     ("RemoveIPC", "yes"),
-    ("LimitCORE", "0"),
     ("UMask", "0077"),
 )
 _NO_NETWORK: t.Final = (("PrivateNetwork", "yes"), ("RestrictAddressFamilies", "AF_UNIX"))
@@ -85,11 +64,7 @@ class Deployment:
             raise InvalidDeclaration("randomized_delay is less than 0", "It is a number of seconds")
         if self.scratch_size and not _SIZE.fullmatch(self.scratch_size):
             raise InvalidDeclaration(f"scratch_size is {self.scratch_size!r}", "Like 8G or 50%")
-        for unit in self.on_failure:
-            if not _HOOK.fullmatch(unit):
-                raise InvalidDeclaration(
-                    f"on_failure_units: {unit!r} is not the name of a service", "Like backup-alert@%n.service"
-                )
+        check_hooks(self.on_failure, example="backup-alert@%n.service")
         if self.pull_command and not self.pull_command[0].startswith("/"):
             raise InvalidDeclaration(
                 f"pull_command begins with {self.pull_command[0]!r}", "Give the program's whole path"
@@ -184,7 +159,7 @@ def _service(deployment: Deployment) -> str:
         *(("BindReadOnlyPaths", f"{here}:{there}") for there, here in deployment.key_files),
     ]
     unit = [("Description", f"Restore test {test.name} ({test.engine})"), *order, *_hooks(deployment)]
-    return f"{_HEADER}{_section('Unit', unit)}\n{_section('Service', service)}"
+    return f"{_HEADER}{section('Unit', unit)}\n{section('Service', service)}"
 
 
 def _pull_service(deployment: Deployment) -> str:
@@ -200,7 +175,7 @@ def _pull_service(deployment: Deployment) -> str:
         ("InaccessiblePaths", " ".join((*test.opens.values(), test.signing_key))),
     ]
     unit = [("Description", f"Fetch backups for the restore test {test.name}"), *_hooks(deployment)]
-    return f"{_HEADER}{_section('Unit', unit)}\n{_section('Service', service)}"
+    return f"{_HEADER}{section('Unit', unit)}\n{section('Service', service)}"
 
 
 def _timer(deployment: Deployment) -> str:
@@ -211,7 +186,7 @@ def _timer(deployment: Deployment) -> str:
         ("AccuracySec", "1s"),
     ]
     unit, install = [("Description", f"Restore test {deployment.test.name}")], [("WantedBy", "timers.target")]
-    return f"{_HEADER}{_section('Unit', unit)}\n{_section('Timer', timer)}\n{_section('Install', install)}"
+    return f"{_HEADER}{section('Unit', unit)}\n{section('Timer', timer)}\n{section('Install', install)}"
 
 
 def _account(seconds: int) -> list[tuple[str, str]]:
@@ -236,7 +211,3 @@ def _item_changes(item: Item, found: Item | None) -> t.Iterator[Change]:
         differs.append("other content")
     if differs:
         yield Change(f"file {item.path}", ", ".join(differs), item.access, payload=(PUT, item))
-
-
-def _section(name: str, directives: t.Sequence[tuple[str, str]]) -> str:
-    return f"[{name}]\n" + "".join(f"{key}={value}\n" for key, value in directives)
