@@ -19,7 +19,7 @@ import pytest
 from backup_site import BackupSite, as_account
 from pgbackrest_site import PgBackRestSite
 from private_server import PrivateServer
-from test_backup_program_postgresql import MARKER, Restored, utc, wait_until_archived
+from test_backup_program_postgresql import MARKER, Restored, owner_of, utc, wait_until_archived
 
 CORRUPTIONS = int(os.environ.get("BULWARK_CORRUPTIONS", "6"))
 TABLESPACE = "elsewhere"
@@ -129,7 +129,7 @@ def test_corruption_is_found_though_the_tool_ends_with_zero(site: PgBackRestSite
         failed = site.run("verify", "--deep", check=False)
         assert failed.returncode == 1, f"{kind} of {path}: {failed.stdout}"
         path.write_bytes(good)
-        shutil.chown(path, *_owner(site.files))
+        shutil.chown(path, *owner_of(site.files))
         path.chmod(0o600)
     site.run("verify", "--deep")
 
@@ -161,11 +161,6 @@ def test_a_killed_backup_leaves_the_good_ones_and_the_next_succeeds(site: PgBack
         site.run("verify", "--deep")
     site.run("full")
     assert site.status()["last_error"] is None
-
-
-def _owner(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_uid, status.st_gid
 
 
 def _run(command: t.Sequence[str]) -> subprocess.CompletedProcess[str]:
