@@ -88,7 +88,9 @@ class Role(t.NamedTuple):
 
 def render_variables(root: Path) -> str:
     roles = [read_role(path.parent.parent) for path in sorted(root.glob("roles/*/meta/argument_specs.yml"))]
-    parts = ["## The whole collection's\n", collection_wide(roles)]
+    variables = [variable for role in roles for variable in role.variables]
+    given = given_by_playbooks(root, variables)
+    parts = ["## The whole collection's\n", collection_wide([*variables, *given])]
     for role in roles:
         parts += [f"## Role {role.name}\n", f"{role.summary}\n"]
         rows = [[f"`{one.name}`", type_text(one), default_text(one), one.description] for one in role.variables]
@@ -142,21 +144,29 @@ def read_variable(name: str, option: t.Mapping[str, t.Any], defaults: t.Mapping[
     )
 
 
-def collection_wide(roles: t.Sequence[Role]) -> str:
-    """Variables that feed defaults of roles and are no role's own, described by the variables that they feed."""
-    own = {variable.name for role in roles for variable in role.variables}
+def given_by_playbooks(root: Path, variables: t.Iterable[Variable]) -> list[Variable]:
+    """Variables of roles with what the playbooks give them in place of a default."""
+    known = {variable.name: variable for variable in variables}
+    books = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(root.glob("playbooks/*.yml"))]
+    tasks = [task for book in books for play in book for task in [play, *(play.get("tasks") or [])]]
+    given = {name: value for task in tasks for name, value in (task.get("vars") or {}).items() if name in known}
+    return [known[name]._replace(default=value) for name, value in given.items()]
+
+
+def collection_wide(variables: t.Sequence[Variable]) -> str:
+    """Variables that feed those of roles and are no role's own, described by the variables that they feed."""
+    own = {variable.name for variable in variables}
     fed: dict[str, list[Variable]] = {}
-    for role in roles:
-        for variable in role.variables:
-            match = _FED.match(str(variable.default))
-            if match and match.group(1) not in own:
-                fed.setdefault(match.group(1), []).append(variable)
+    for variable in variables:
+        match = _FED.match(str(variable.default))
+        if match and match.group(1) not in own:
+            fed.setdefault(match.group(1), []).append(variable)
     rows = []
-    for name, variables in sorted(fed.items()):
-        fullest = max(variables, key=lambda variable: len(variable.description))
+    for name, feeding in sorted(fed.items()):
+        fullest = max(feeding, key=lambda variable: len(variable.description))
         match = _FED.match(str(fullest.default))
         default = ((match and match.group("default")) or "").replace("omit", "")
-        feeds = ", ".join(f"`{variable.name}`" for variable in variables)
+        feeds = ", ".join(f"`{variable.name}`" for variable in feeding)
         # The variable's own description says what feeds it; here that would be said twice.
         description = re.sub(r"Defaults? (?:is|to) (?:the variable )?`\w+`,.*?\.(?: |$)", "", fullest.description)
         rows.append([f"`{name}`", f"`{default}`" if default else "", feeds, description])

@@ -208,6 +208,13 @@ class Keyring:
         listing = self.run("--with-colons", "--list-keys", f"{name}@example.org")
         return next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:"))
 
+    def wait_until_expired(self, fingerprint: str) -> None:
+        """GnuPG still encrypts within the very second that a key expires at: seen with 2.2."""
+        listing = self.run("--with-colons", "--list-keys", fingerprint)
+        expires = next(int(line.split(":")[6]) for line in listing.splitlines() if line.startswith("pub:"))
+        while time.time() < expires + 1:
+            time.sleep(0.1)
+
     def public(self, fingerprint: str) -> str:
         return self.run("--armor", "--export", fingerprint)
 

@@ -106,6 +106,7 @@ def test_a_key_that_expired_since_is_the_cause_that_is_told(site: BackupSite) ->
     short = site.keyring.new_key("short", expires="seconds=1")
     site.run("full")
     site.seal_by_gnupg(short)
+    site.keyring.wait_until_expired(short)
     assert "can't encrypt to a recipient's key, because it has expired" in site.refused("full")
     assert len(site.fulls()) == 1
     site.configure(recipients_expire={short: "2026-01-01T00:00:00Z"})

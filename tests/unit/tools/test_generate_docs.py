@@ -82,6 +82,19 @@ def test_variables_show_type_default_and_what_feeds_them(tmp_path: Path, monkeyp
     assert "| `demo_secret` | str | (required) | Password. |" in page
 
 
+def test_what_feeds_a_variable_in_a_playbook_alone_is_the_collections_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = checkout_in(tmp_path, monkeypatch)
+    task = {"vars": {"demo_secret": "{{ bulwark_secret | default('none') }}", "other": "{{ unknown | default(1) }}"}}
+    (root / "playbooks").mkdir()
+    (root / "playbooks" / "demo.yml").write_text(yaml.safe_dump([{"hosts": "all", "tasks": [task]}]), encoding="utf-8")
+    page = generate_docs.render_variables(root)
+    assert "| `bulwark_secret` | `'none'` | `demo_secret` | Password. |" in page.splitlines()
+    assert "| `demo_secret` | str | (required) | Password. |" in page.splitlines()
+    assert "unknown" not in page
+
+
 def test_a_default_that_is_not_described_is_an_error(tmp_path: Path) -> None:
     role = role_in(tmp_path, options={}, defaults={"demo_new": 1})
     with pytest.raises(ValueError, match="does not describe demo_new"):
