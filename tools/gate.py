@@ -47,10 +47,7 @@ OTHER_PLATFORMS: t.Final = ("debian13", "debian-testing")
 FAULTS: t.Final = {"BULWARK_ALL_FAULTS": "1"}
 # The gate takes samples of these.
 BACKUP_COUNTS: t.Final = {"BULWARK_KILLS": "50", "BULWARK_CORRUPTIONS": "200", "BULWARK_MOMENTS": "20"}
-BACKUP_TESTS: t.Final = tuple(
-    f"tests/integration/test_backup_program_{what}.py"
-    for what in ("faults", "postgresql", "mariadb", "binary_log", "pgbackrest")
-)
+BACKUP_TESTS: t.Final = ("faults", "postgresql", "mariadb", "binary_log", "pgbackrest")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +98,11 @@ def pytest(title: str, *arguments: str, environment: t.Mapping[str, str] | None 
     results = f"{title.replace(' ', '-')}.xml"
     command = ("pytest", *QUIET, f"--timeout={timeout}", f"--junit-xml={RESULTS / results}", *arguments)
     return Step(title, command, results, environment or {})
+
+
+def backup_counts(what: str) -> Step:
+    tests = f"tests/integration/test_backup_program_{what}.py"
+    return pytest(f"backups {what}", tests, environment=BACKUP_COUNTS, timeout=3600)
 
 
 def molecule(scenario: str, host: str) -> Step:
@@ -178,7 +180,7 @@ def stages(*, full: bool) -> list[Stage]:
     others.append(on_platform("restarts of a MariaDB host", "debian13", *restarts, purpose="mariadb"))
     return [
         *gate,
-        Stage("backups", 90, (pytest("backups", *BACKUP_TESTS, environment=BACKUP_COUNTS, timeout=3600),)),
+        Stage("backups", 90, tuple(map(backup_counts, BACKUP_TESTS))),
         Stage("platforms", 75, tuple(others), images=True),
         Stage("control-host", 25, (pytest("ansible-core releases", "tests/control_host"),), images=True),
         Stage("browser", 10, (pytest("browser", "tests/browser"),)),
