@@ -60,8 +60,8 @@ options:
         default: 26
       cluster:
         description:
-          - Name of the cluster that the sender is a node of. One node makes each backup, so that sources of one cluster are
-            late together, when none of them has a moment that is new enough.
+          - Name of the cluster that the sender is a node of. One node makes each backup, so that sources of one cluster
+            are late together, when none of them has a moment that is new enough.
         type: str
         default: ""
   minimum_free_percent:
