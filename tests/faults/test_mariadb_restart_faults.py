@@ -230,6 +230,22 @@ def test_a_server_that_does_not_stop_in_time_is_said_and_runs_in_the_end(option_
         time.sleep(0.5)
 
 
+def test_a_server_that_hangs_in_its_start_and_heeds_no_signal_makes_way_for_the_former_file(
+    option_file: Path, former: Path, tmp_path: Path
+) -> None:
+    """As 11.8 does when it is stopped in the wrong moment of its start."""
+    script = tmp_path / "start"
+    hang = "trap '' TERM; while :; do sleep 1; done"
+    script.write_text(f"if grep -q hang {option_file}; then {hang}; fi\nexec mariadbd $MYSQLD_OPTS\n", encoding="utf-8")
+    amend_unit(f"ExecStart=\nExecStart=/bin/sh {script}\nUser=root\nEnvironment=MYSQLD_OPTS=--user=mysql")
+    option_file.write_text(f"{SOUND}# hang\n", encoding="utf-8")
+    with pytest.raises(ApplyFailed, match=r"not finished after 10 seconds.* it runs again"):
+        restart(option_file, former, deadline=10)
+    assert option_file.read_text(encoding="utf-8") == SOUND
+    assert answers()
+    assert not timer_is_armed()
+
+
 def test_with_the_port_held_by_the_socket_unit_the_former_file_comes_back(option_file: Path, former: Path) -> None:
     systemctl("stop", UNIT)
     systemctl("start", "mariadb.socket", UNIT)

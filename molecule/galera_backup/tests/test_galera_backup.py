@@ -111,17 +111,17 @@ def copies_of(host: str) -> str:
     return f"/srv/bulwark/copies/node{NODES.index(host) + 1}"
 
 
-def copy_is_complete(host: str) -> bool:
-    """To the byte."""
-    listing = "find full log -type f ! -name '*.partial' ! -path '*.partial/*' -exec sha256sum {} + | sort"
-    there = output(COPIES, f"cd {copies_of(host)} && {listing}").splitlines()
-    return set(output(host, f"cd {STORE} && {listing}").splitlines()) <= set(there)
+def sums(host: str, folder: str) -> set[str]:
+    """A line with SHA-256 and path for each whole file."""
+    found = "find full log -type f ! -name '*.partial' ! -path '*.partial/*' -exec sha256sum {} +"
+    return set(output(host, f"cd {folder} && {found}").splitlines())
 
 
 def wait_until_all_is_elsewhere(*hosts: str) -> None:
     def is_elsewhere(host: str) -> None:
         wait_until_the_log_is_stored(host)
-        wait_until(lambda: copy_is_complete(host), f"the copy of {host}")
+        there = sums(host, STORE)
+        wait_until(lambda: there <= sums(COPIES, copies_of(host)), f"the copy of {host}")
 
     with ThreadPoolExecutor() as together:
         list(together.map(is_elsewhere, hosts))

@@ -104,6 +104,21 @@ def restart_unit(name: str, *, timeout: float) -> str:
     return done.errors.strip().partition("\n")[0] or done.complaint
 
 
+def end_start(name: str, *, patience: float) -> None:
+    """A unit that is still starting is stopped; what does not heed SIGTERM by then is killed.
+
+    It never said that it is ready, so nobody's work is lost. Not every unit is killed by systemd itself: Debian's of
+    MariaDB has ``SendSIGKILL=no``, and would hang for good.
+
+    :param patience: seconds.
+    """
+    if unit_properties(name, "ActiveState")["ActiveState"] != "activating":
+        return
+    run_command([*_SYSTEMCTL, "stop", "--", name], timeout=patience)
+    if unit_properties(name, "ActiveState")["ActiveState"] == "deactivating":
+        run_command([*_SYSTEMCTL, "kill", "--signal=KILL", "--", name])
+
+
 def unit_properties(name: str, *names: str) -> dict[str, str]:
     """Properties of a unit as systemd knows it, empty strings for what it does not have."""
     wanted = [f"--property={','.join(names)}"]

@@ -23,13 +23,23 @@ from .._io.files import free_bytes
 from .._io.galera import Answer, ask
 from .._io.mariadb import LoginFailed, MariaDBConnection, open_session
 from .._io.rescue import FallBack, arm_rescue, cancel_rescue, keep_starting, put_back
-from .._io.units import last_error, read_journal, require_booted, restart_unit, unit_properties, wait_while_it_has_a_job
+from .._io.units import (
+    end_start,
+    last_error,
+    read_journal,
+    require_booted,
+    restart_unit,
+    unit_properties,
+    wait_while_it_has_a_job,
+)
 from .galera_info import wait_until_synced
 
 _PURPOSE: t.Final = "restart"
 _PAUSE: t.Final = 0.2
 # Temporary tablespaces and logs are made at the start. A node on a full disk loses its position, and then takes a copy.
 _LEAST_ROOM: t.Final = 64 << 20
+# 11.8 swallows a SIGTERM that comes while it starts.
+_STOP_SECONDS: t.Final = 20
 _STARTED_AGAIN: t.Final = "; the service is started again until it is back"
 
 
@@ -178,6 +188,7 @@ class MariaDBRestart:
         together = dialect.reached_without_quorum(read_journal(self._unit))
         if together:
             self._leave_as_it_is(why, together)
+        end_start(self._unit, patience=_STOP_SECONDS)
         self._put_back(why)
         complaint = ""
         try:
