@@ -32,13 +32,15 @@ options:
     choices: [present, absent]
     default: present
   engine:
-    description: What the backups are of. Needed with O(state=present).
+    description: What made the backups, as O(bulwark.database.backup_job#module:engine). Needed with O(state=present).
     type: str
-    choices: [postgresql, mariadb]
+    choices: [postgresql, pgbackrest, mariadb]
   source:
     description:
       - Folder with the backups, laid out like a store of M(bulwark.database.backup_job). C(bulwark-restore) has to be
         able to read it. Needed with O(state=present).
+      - Of V(pgbackrest) it is the whole store (C(repository), C(passphrase.age), C(RESTORE.txt)), with the times of the
+        files, as C(rsync --archive) copies it.
     type: str
   gnupg_identity:
     description:
@@ -49,7 +51,8 @@ options:
     default: ''
   identity:
     description:
-      - File with the identity of age, readable for C(bulwark-restore) alone. Empty for none; one of the two is needed.
+      - File with the identity of age, readable for C(bulwark-restore) alone. Empty for none; one of the two is needed,
+        and this one for V(pgbackrest), whose passphrase is sealed by age.
     type: str
     default: /etc/bulwark/restore-test/identity.txt
   signing_key:
@@ -153,6 +156,7 @@ requirements:
   - Python 3.9 or newer as C(/usr/bin/python3)
   - age, zstd, ssh-keygen
   - PostgreSQL, or MariaDB with mariadb-backup, of the version that was backed up
+  - pgBackRest, as new as that of the source or newer, for O(engine=pgbackrest)
 """
 
 EXAMPLES = r"""

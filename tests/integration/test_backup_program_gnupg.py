@@ -23,6 +23,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.openpgp_key
 from ansible_collections.bulwark.database.plugins.module_utils._io.openpgp_keys import observe_keys
 from backup_site import ACCOUNT, UNSAFE_NAME, BackupSite, Keyring, as_account, end_agent
 from private_server import PrivateServer
+from restoring_host import RestoringHost
 from test_backup_program_postgresql import MARKER, Restored, start_archiving, switch
 
 COLLECTIONS = Path(__file__).resolve().parents[2] / ".build" / "collections"
@@ -113,69 +114,23 @@ def test_a_key_that_expired_since_is_the_cause_that_is_told(site: BackupSite) ->
     assert f"the key {short} has expired (2026-01-01T00:00:00Z)" in site.run("verify").stdout
 
 
-def restore_test_program() -> bytes:
-    """Made outside of pytest, which takes over the loading of files with such a name as restore_test.py."""
-    modules = "ansible_collections.bulwark.database.plugins.module_utils"
-    script = (
-        f"import sys; from {modules}._io.backup_program import build_program; "
-        f"from {modules}._module.restore_test_job import ENTRY; sys.stdout.buffer.write(build_program(entry=ENTRY))"
-    )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, env=environment).stdout
-
-
-class RestoringHost:
-    """A restore test without systemd, by an account that may read a copy of the store and the secret keys."""
-
-    def __init__(self, site: BackupSite, secret: str) -> None:
-        self.folder = site.root / "restoring"
-        self.folder.mkdir()
-        shutil.copytree(site.store, self.folder / "source")
-        for name in ("scratch", "state", "temporary"):
-            (self.folder / name).mkdir(mode=0o700)
-        (self.folder / "secret.asc").write_text(secret, encoding="ascii")
-        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / "signing_key")]
-        subprocess.run(command, check=True)
-        (self.folder / "program.pyz").write_bytes(restore_test_program())
-        self.options: dict[str, t.Any] = {
-            "format": 1, "name": "main", "engine": "postgresql", "source": str(self.folder / "source"),
-            "gnupg_identity": str(self.folder / "secret.asc"), "signing_key": str(self.folder / "signing_key"),
-            "state": str(self.folder / "state"), "scratch": str(self.folder / "scratch"),
-            "binaries": str(t.cast("PrivateServer", site.server).bin), "administrator": "postgres",
-            "with_older": False, "extended_check": False, "queries": [], "rto_seconds": 600, "rpo_seconds": 600,
-            "deadline_seconds": 600,
-        }  # fmt: skip
-        subprocess.run(["chown", "-R", "postgres", str(self.folder)], check=True)
-
-    def run(self, **changes: t.Any) -> subprocess.CompletedProcess[str]:
-        path = self.folder / "test.json"
-        path.write_text(json.dumps({**self.options, **changes}), encoding="utf-8")
-        path.chmod(0o644)
-        command = ["/usr/bin/python3", "-I", str(self.folder / "program.pyz"), "run", "--test", str(path)]
-        return subprocess.run(
-            [*as_account("postgres"), *command], check=False, capture_output=True, text=True, cwd="/",
-            env={"PATH": "/usr/bin:/bin", "TMPDIR": str(self.folder / "temporary")},
-        )  # fmt: skip
-
-
 def test_a_restore_test_proves_what_gnupg_sealed_and_leaves_no_keyring(site: BackupSite) -> None:
     recipients = site.seal_by_gnupg()
     site.run("full")
     time.sleep(MARGIN_SECONDS + 2.2)  # its first moment is rounded up to a second, its last one down
     switch(site)
-    host = RestoringHost(site, site.keyring.secret(recipients[0]))
+    host = RestoringHost(site, gnupg_identity=site.keyring.secret(recipients[0]))
     proven = host.run()
     assert proven.returncode == 0, proven.stdout + proven.stderr
     assert "is restorable" in proven.stdout
     stranger = site.keyring.secret(site.keyring.new_key("stranger"))
-    (host.folder / "secret.asc").write_text(stranger, encoding="ascii")
+    host.put_secret("gnupg_identity", stranger)
     assert "No secret key" in host.run().stderr
-    (host.folder / "secret.asc").write_text(site.keyring.public(recipients[0]), encoding="ascii")
+    host.put_secret("gnupg_identity", site.keyring.public(recipients[0]))
     assert "holds no secret key" in host.run().stderr
     without = host.run(gnupg_identity="", identity=str(site.offline))
     assert "is sealed by gnupg, and the test has no secret key of it" in without.stderr
-    assert list((host.folder / "temporary").iterdir()) == list((host.folder / "scratch").iterdir()) == []
-    assert not any(str(host.folder).encode() in path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline"))
+    assert host.left() == []
 
 
 @pytest.fixture(scope="module")

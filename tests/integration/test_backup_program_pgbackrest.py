@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import random
 import shutil
@@ -19,9 +21,12 @@ import pytest
 from backup_site import BackupSite, as_account
 from pgbackrest_site import PgBackRestSite
 from private_server import PrivateServer
+from restoring_host import RestoringHost
 from test_backup_program_postgresql import MARKER, Restored, owner_of, utc, wait_until_archived
 
 CORRUPTIONS = int(os.environ.get("BULWARK_CORRUPTIONS", "6"))
+# Each takes a restore.
+RESTORED_CORRUPTIONS = CORRUPTIONS // 2
 TABLESPACE = "elsewhere"
 
 
@@ -161,6 +166,171 @@ def test_a_killed_backup_leaves_the_good_ones_and_the_next_succeeds(site: PgBack
         site.run("verify", "--deep")
     site.run("full")
     assert site.status()["last_error"] is None
+
+
+def proven(site: PgBackRestSite) -> RestoringHost:
+    """A restoring host with a store of three sets, of which each builds upon the one before it."""
+    server = t.cast("PrivateServer", site.server)
+    for kind in ("full", "between", "between"):
+        server.psql("INSERT INTO written SELECT generate_series(1, 1000)")
+        site.run(kind)
+        time.sleep(2.2)  # a set's first moment is rounded up to a second
+    switch(site)
+    return RestoringHost(site, identity=site.offline)
+
+
+def test_a_restore_test_proves_the_newest_set_and_an_older_one_and_leaves_nothing(site: PgBackRestSite) -> None:
+    host = proven(site)
+    query = {"name": "rows", "database": "postgres", "query": "SELECT count(*) FROM written", "minimum": "1000"}
+    done = host.run(with_older=True, queries=[query], extended_check=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    newest, older = host.records()
+    labels = site.fulls()
+    assert newest["backup"]["id"] == labels[-1]
+    assert older["backup"]["id"] in labels[:-1]
+    for record in (newest, older):
+        assert [record["engine"], record["outcome"]] == ["pgbackrest", "success"]
+        checks = {one["name"]: one["detail"] for one in record["checks"]}
+        assert {"recovery", "pg_amcheck", "rows of postgres", "recovery time", "data loss"} < set(checks)
+        rows = 1000 * (labels.index(record["backup"]["id"]) + 1)
+        assert int(checks["query rows"].split(",")[0]) in (rows, rows + 1000)
+        newest_transaction = record["newest_transaction"]  # empty if there is none after the set
+        assert not newest_transaction or newest_transaction[:19] + "Z" <= record["moment"]
+    secret = Path(site.repository.passphrase).read_text(encoding="utf-8").split("=")[1].strip()
+    assert secret not in done.stdout + done.stderr + str(host.records())
+    assert host.left() == []
+
+
+def test_a_restore_test_that_can_not_open_the_repository_says_why(site: PgBackRestSite) -> None:
+    host = proven(site)
+    site._new_identity(site.root / "stranger.txt")
+    host.put_secret("identity", (site.root / "stranger.txt").read_text(encoding="ascii"))
+    assert "no identity matched any of the recipients" in host.run().stderr
+    host.put_secret("identity", site.offline.read_text(encoding="ascii"))
+    assert "names no identity of age" in host.run(identity="", gnupg_identity=host.options["identity"]).stderr
+    assert "is of another engine" in host.run(engine="postgresql").stderr
+    seal_another_passphrase(site, host, "of another repository")
+    assert "the repository can't be used" in host.run().stderr
+    # what somebody would add who can write to the source and knows a recipient
+    seal_another_passphrase(site, host, "x\nrepo1-host=evil.example.org")
+    assert "passphrase.age holds no passphrase" in host.run().stderr
+    host.fill(site)
+    assert host.run().returncode == 0
+    assert host.left() == []
+
+
+def seal_another_passphrase(site: PgBackRestSite, host: RestoringHost, text: str) -> None:
+    command = ["age", "--encrypt", "--armor", "--recipient", site.recipients[0]]
+    sealed = subprocess.run(command, input=text, text=True, check=True, capture_output=True).stdout
+    (host.source / "passphrase.age").write_text(sealed, encoding="ascii")
+
+
+def test_a_copy_without_the_times_of_its_files_tells_no_loss_of_data(site: PgBackRestSite) -> None:
+    """It would look as new as the copy is, and a source that nothing fills any more would never be noticed."""
+    host = proven(site)
+    later = time.time() + 900
+    for path in host.source.rglob("*"):
+        os.utime(path, (later, later), follow_symlinks=False)
+    assert "came without their times" in host.run().stderr
+
+
+def test_a_restore_test_that_is_killed_leaves_nothing_in_clear(site: PgBackRestSite) -> None:
+    host = proven(site)
+    scratch = host.folder / "scratch"
+    for pattern in ("*/secret/passphrase.conf", "*/data/PG_VERSION", "*/data/restore.log"):
+        host.killed(lambda pattern=pattern: any(scratch.glob(pattern)))  # type: ignore[misc]
+        assert host.left() == []
+        assert "ended from outside" in host.records()[-1]["error"]
+    assert host.run().returncode == 0
+
+
+@pytest.fixture
+def memory() -> t.Iterator[Path]:
+    """A scratch folder as restore_test_scratch_size makes it: pgBackRest has each file written to the disk."""
+    folder = Path(tempfile.mkdtemp(prefix="bulwark-", dir="/dev/shm"))
+    shutil.chown(folder, "postgres")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_a_restore_test_finds_every_corruption_of_what_it_reads(site: PgBackRestSite, memory: Path) -> None:
+    """Nothing is committed after the newest set, so that each recovery reads the log to its end."""
+    server = t.cast("PrivateServer", site.server)
+    server.psql("ALTER SYSTEM SET autovacuum = off")
+    server.psql("SELECT pg_reload_conf()")
+    site.run("full")
+    server.psql("INSERT INTO written SELECT generate_series(1, 1000)")
+    site.run("between")
+    for dummy in range(3):
+        time.sleep(1.1)
+        server.psql("SELECT pg_logical_emit_message(false, 'marker', repeat('x', 100000))")
+        switch(site)
+    host = RestoringHost(site, identity=site.offline)
+    assert host.run().returncode == 0
+    chance = random.Random(20261201)
+    groups = files_read(site, host.source)
+    assert [len(group) > 3 for group in groups] == [True, True, True]
+    passed = []
+    for number in range(RESTORED_CORRUPTIONS):
+        # the log and what describes the sets come up as often as the many files of the server
+        group = groups[number % len(groups)]
+        path = chance.choice(sorted(group))
+        with damaged(path, group, chance) as kind:
+            done = host.run(scratch=str(memory))
+        assert "without their times" not in done.stderr
+        if done.returncode != 1 or len(done.stderr.splitlines()) != 1:
+            passed.append(f"{kind} of {path}: {done.stdout}{done.stderr}")
+    assert passed == []
+    assert [*memory.iterdir(), *host.left()] == []
+    assert host.run(scratch=str(memory)).returncode == 0
+
+
+@contextlib.contextmanager
+def damaged(path: Path, group: dict[Path, str], chance: random.Random) -> t.Iterator[str]:
+    """For a while, by a kind of damage. As on a disk, the file's times stay: a late one is found by them alone."""
+    good, before = path.read_bytes(), path.stat()
+    kind = chance.choice(["flip", "flip", "truncate", "remove", "swap"])
+    if kind == "flip":
+        at = chance.randrange(len(good))
+        path.write_bytes(good[:at] + bytes([good[at] ^ 1 << chance.randrange(8)]) + good[at + 1 :])
+    elif kind == "truncate":
+        path.write_bytes(good[: chance.randrange(len(good))])
+    elif kind == "remove":
+        path.unlink()
+    else:
+        path.write_bytes(chance.choice(sorted(peer for peer in group if group[peer] != group[path])).read_bytes())
+    times = (before.st_atime_ns, before.st_mtime_ns)
+    if path.exists():
+        os.utime(path, ns=times)
+    yield kind
+    path.write_bytes(good)
+    os.chown(path, before.st_uid, before.st_gid)
+    os.utime(path, ns=times)
+
+
+def files_read(site: PgBackRestSite, source: Path) -> tuple[dict[Path, str], dict[Path, str], dict[Path, str]]:
+    """By a restore of the newest set: of the log, of descriptions, of the server; each with what tells its contents."""
+    (entry,) = json.loads(site.tool("info", "--output=json").stdout)
+    newest = entry["backup"][-1]
+    repository = source / "repository"
+    log = {
+        path: path.name
+        for path in repository.glob("archive/main/*/*/*-*.zst")
+        if path.name[:24] >= newest["archive"]["start"]
+    }
+    described = [*repository.glob("*/main/*.info*"), *repository.glob("backup/main/*/backup.manifest*")]
+    # of the two copies of a file, each holds what the other does
+    describing = {path: str(path).removesuffix(".copy") for path in [*described, source / "passphrase.age"]}
+    data = {}
+    text = site.tool("repo-get", f"backup/main/{newest['label']}/backup.manifest").stdout
+    for line in text.partition("[target:file]\n")[2].partition("\n\n")[0].splitlines():
+        name, dummy, description = line.partition("={")
+        file = json.loads(f"{{{description}")
+        if file["size"]:  # what is empty is made, and not read
+            folder = repository / "backup" / "main" / file.get("reference", newest["label"])
+            data[folder / f"{name}.zst"] = file["checksum"]
+    assert all(path.is_file() for path in data)
+    return log, describing, data
 
 
 def _run(command: t.Sequence[str]) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the bulwark.database authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The hosts of the scenario: two that are backed up, and the one that restores."""
+"""The hosts of the scenario: three that are backed up, and the one that restores."""
 
 from __future__ import annotations
 
@@ -45,20 +45,25 @@ class Machine:
 
 
 POSTGRESQL = Machine("molecule-restore-pg")
+PGBACKREST = Machine("molecule-restore-pgbackrest")
 MARIADB = Machine("molecule-restore-mariadb")
 HOST = Machine("molecule-restore-host")
 
 
-def psql(statement: str) -> str:
+def psql(statement: str, machine: Machine = POSTGRESQL) -> str:
     command = "cd / && runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d shop -c"
-    return POSTGRESQL.output(f"{command} {shlex.quote(statement)}")
+    return machine.output(f"{command} {shlex.quote(statement)}")
 
 
 @dataclasses.dataclass(frozen=True)
 class RestoreTest:
-    """A test on the restoring host."""
+    """A test on the restoring host.
+
+    :param parts: of the store that it restores from.
+    """
 
     name: str
+    parts: tuple[str, ...] = ("full", "log")
 
     @property
     def unit(self) -> str:
@@ -122,7 +127,7 @@ class RestoreTest:
         HOST.output(f"rm -rf {self.source} && install -d -m 0700 {self.source}")
         podman = ["podman", "exec", "-i"]
         with subprocess.Popen(
-            [*podman, machine.name, "tar", "-C", STORE, "-c", "full", "log", "RESTORE.txt", "recipients.txt"],
+            [*podman, machine.name, "tar", "-C", STORE, "-c", *self.parts, "RESTORE.txt", "recipients.txt"],
             stdout=subprocess.PIPE,
         ) as sender:
             command = [*podman, HOST.name, "tar", "-C", self.source, "-x", "--no-same-owner"]
@@ -132,6 +137,7 @@ class RestoreTest:
 
 
 OF_POSTGRESQL = RestoreTest("pg")
+OF_PGBACKREST = RestoreTest("pgbackrest", ("repository", "passphrase.age"))
 OF_MARIADB = RestoreTest("mariadb")
 
 

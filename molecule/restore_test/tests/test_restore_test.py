@@ -20,10 +20,13 @@ from restoring_hosts import (
     KEYS,
     MARIADB,
     OF_MARIADB,
+    OF_PGBACKREST,
     OF_POSTGRESQL,
+    PGBACKREST,
     POSTGRESQL,
     SCENARIO,
     SCRATCH,
+    Machine,
     RestoreTest,
     playbook,
     processes_of_account,
@@ -53,12 +56,24 @@ def sources() -> None:
     OF_MARIADB.fill(MARIADB)
 
 
-def load(first: int) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def repository() -> None:
+    """The set of the deployment, and one that builds upon it, with load before and after that; carried over."""
+    load(1, PGBACKREST)
+    PGBACKREST.output("systemctl start bulwark-backup-main-between.service")
+    load(61, PGBACKREST)
+    segment = psql("SELECT pg_walfile_name(pg_switch_wal())", PGBACKREST)
+    archived = f"SELECT last_archived_wal >= '{segment}' FROM pg_stat_archiver"
+    wait_until(lambda: psql(archived, PGBACKREST) == "t", f"{segment} archived")
+    OF_PGBACKREST.fill(PGBACKREST)
+
+
+def load(first: int, machine: Machine = POSTGRESQL) -> None:
     """Sixty rows in six seconds, each committed by itself."""
     statements = " ".join(
         f"-c 'INSERT INTO written VALUES ({number})' -c 'SELECT pg_sleep(0.1)'" for number in range(first, first + 60)
     )
-    POSTGRESQL.output(f"cd / && runuser -u postgres -- psql -XAtq -d shop {statements}")
+    machine.output(f"cd / && runuser -u postgres -- psql -XAtq -d shop {statements}")
 
 
 def answers(record: dict[str, t.Any]) -> dict[str, int]:
@@ -73,7 +88,7 @@ def answers(record: dict[str, t.Any]) -> dict[str, int]:
 def assert_nothing_is_left() -> None:
     assert HOST.output(f"ls -A {SCRATCH}") == ""
     assert processes_of_account() == ""
-    assert HOST.run(f"ls {OF_POSTGRESQL.state}/running.json {OF_MARIADB.state}/running.json").stdout == ""
+    assert HOST.run("ls /var/lib/bulwark/restore-test/*/running.json").stdout == ""
 
 
 def assert_it_fails(test: RestoreTest, complaint: str) -> dict[str, t.Any]:
@@ -93,28 +108,33 @@ def assert_it_fails(test: RestoreTest, complaint: str) -> dict[str, t.Any]:
     return record
 
 
-def test_random_moments_are_restored_with_exactly_the_rows_committed_by_then() -> None:
-    with OF_POSTGRESQL.changed(with_older=True):
+@pytest.mark.parametrize(("test", "machine"), [(OF_POSTGRESQL, POSTGRESQL), (OF_PGBACKREST, PGBACKREST)])
+def test_random_moments_are_restored_with_exactly_the_rows_committed_by_then(
+    test: RestoreTest, machine: Machine
+) -> None:
+    with test.changed(with_older=True):
         for dummy in range(2):
-            before = set(OF_POSTGRESQL.records())
-            assert OF_POSTGRESQL.run().rc == 0, OF_POSTGRESQL.journal()
-            new = set(OF_POSTGRESQL.records()) - before
-            assert len({OF_POSTGRESQL.record(path)["backup"]["id"] for path in new}) == 2
+            before = set(test.records())
+            assert test.run().rc == 0, test.journal()
+            new = set(test.records()) - before
+            assert len({test.record(path)["backup"]["id"] for path in new}) == 2
             for path in new:
-                assert_the_rows_are_those_of_the_moment(OF_POSTGRESQL.record(path))
+                assert_the_rows_are_those_of_the_moment(test.record(path), machine)
     assert_nothing_is_left()
 
 
-def assert_the_rows_are_those_of_the_moment(record: dict[str, t.Any]) -> None:
+def assert_the_rows_are_those_of_the_moment(record: dict[str, t.Any], machine: Machine) -> None:
     assert record["outcome"] == "success", record
     moment = record["moment"].replace("Z", "+00")
     expected = psql(
         "SELECT count(*), coalesce(sum(number), 0), coalesce(max(number), 0) FROM written"
-        f" WHERE pg_xact_commit_timestamp(xmin) <= '{moment}'"
+        f" WHERE pg_xact_commit_timestamp(xmin) <= '{moment}'",
+        machine,
     )
     found = answers(record)
     assert f"{found['count']}|{found['sum']}|{found['newest']}" == expected, record
-    assert record["newest_transaction"][:19] + "Z" <= record["moment"]
+    newest = record["newest_transaction"]  # empty if none came after the set
+    assert not newest or newest[:19] + "Z" <= record["moment"]
     assert 0 < record["recovery_seconds"] < record["rto_seconds"]
     assert 0 <= record["data_loss_seconds"] < record["rpo_seconds"]
     names = [check["name"] for check in record["checks"]]
@@ -164,6 +184,23 @@ def test_a_source_that_is_not_as_it_was_written_fails_loudly(command: str, compl
         assert_it_fails(OF_POSTGRESQL, complaint)
 
 
+LARGEST = "$(ls -S repository/backup/main/*I/pg_data/base/*/*.zst | head -n 1)"
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        (f"printf x | dd of={LARGEST} bs=1 seek=40 conv=notrunc status=none", "RESTORE.txt failed"),
+        ("rm $(ls repository/archive/main/*/*/*.zst | tail -n 2 | head -n 1)", "gap of 1 segments"),
+        ("rm passphrase.age", "can't open"),
+        ("rm -r repository", "no full backup"),
+    ],
+)
+def test_a_damaged_repository_of_pgbackrest_fails_loudly(command: str, complaint: str) -> None:
+    with OF_PGBACKREST.damaged(command):
+        assert_it_fails(OF_PGBACKREST, complaint)
+
+
 def test_a_damaged_backup_of_mariadb_fails_loudly() -> None:
     with OF_MARIADB.damaged("printf x | dd of=$(ls full/*/*.age) bs=1 seek=5000 conv=notrunc status=none"):
         assert_it_fails(OF_MARIADB, "RESTORE.txt failed")
@@ -192,9 +229,9 @@ def test_what_the_test_asks_for_and_does_not_get_fails_loudly(changes: dict[str,
 
 
 def test_a_recovery_that_takes_longer_than_it_may_fails_loudly() -> None:
-    """A restore of PostgreSQL takes more than a second: it checks pages, and replays what ten minutes wrote."""
-    with OF_POSTGRESQL.changed(rto_seconds=1):
-        record = assert_it_fails(OF_POSTGRESQL, "the recovery took too long")
+    """One by pgBackRest takes more than a second: it has each of a thousand files written to the disk."""
+    with OF_PGBACKREST.changed(rto_seconds=1):
+        record = assert_it_fails(OF_PGBACKREST, "the recovery took too long")
     assert record["recovery_seconds"] > 1
 
 
@@ -210,17 +247,17 @@ def test_commands_that_somebody_put_into_the_source_are_not_run() -> None:
     assert HOST.run("test -e /var/lib/bulwark/restore-test/pg/owned").rc != 0
 
 
-@pytest.mark.parametrize("victim", ["main", "all"])
-def test_a_run_that_is_killed_leaves_a_record_and_nothing_else(victim: str) -> None:
-    before = OF_POSTGRESQL.records()
-    HOST.output(f"systemctl start --no-block {OF_POSTGRESQL.unit}")
-    wait_until(lambda: HOST.run(f"ls {SCRATCH}/restored-*/data/PG_VERSION").rc == 0, "a restore under way")
-    HOST.output(f"systemctl kill --signal=KILL --kill-whom={victim} {OF_POSTGRESQL.unit}")
-    is_over = f"systemctl show --value --property=ActiveState {OF_POSTGRESQL.unit} | grep -qx failed"
+@pytest.mark.parametrize(("test", "victim"), [(OF_POSTGRESQL, "main"), (OF_POSTGRESQL, "all"), (OF_PGBACKREST, "main")])
+def test_a_run_that_is_killed_leaves_a_record_and_nothing_else(test: RestoreTest, victim: str) -> None:
+    before = test.records()
+    HOST.output(f"systemctl start --no-block {test.unit}")
+    wait_until(lambda: HOST.run(f"ls {SCRATCH}/restored-*/data/base").rc == 0, "a restore under way")
+    HOST.output(f"systemctl kill --signal=KILL --kill-whom={victim} {test.unit}")
+    is_over = f"systemctl show --value --property=ActiveState {test.unit} | grep -qx failed"
     wait_until(lambda: HOST.run(is_over).rc == 0, "the end of the run")
-    (new,) = set(OF_POSTGRESQL.records()) - set(before)
-    assert "ended from outside" in OF_POSTGRESQL.record(new)["error"]
-    assert OF_POSTGRESQL.verify(new)
+    (new,) = set(test.records()) - set(before)
+    assert "ended from outside" in test.record(new)["error"]
+    assert test.verify(new)
     assert_nothing_is_left()
 
 
@@ -230,7 +267,7 @@ def test_the_service_has_no_network_and_nobody_else_can_read_the_keys() -> None:
     for key in ("identity.txt", "signing_key"):
         assert HOST.output(f"stat --format='%U %a' {KEYS}/{key}") == f"{ACCOUNT} 600"
     assert HOST.output(f"getent passwd {ACCOUNT}").endswith(":/usr/sbin/nologin")
-    assert HOST.output("systemctl list-timers --no-legend 'bulwark-restore-test-*' | wc -l") == "2"
+    assert HOST.output("systemctl list-timers --no-legend 'bulwark-restore-test-*' | wc -l") == "3"
 
 
 def test_the_next_run_of_the_role_changes_nothing() -> None:

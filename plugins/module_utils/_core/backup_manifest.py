@@ -72,6 +72,11 @@ class Manifest:
     def bytes(self) -> int:
         return sum(file.bytes for file in self.files)
 
+    @property
+    def marks(self) -> frozenset[str]:
+        """What tells it from a set of the same id of another server: see :func:`mark_of`."""
+        return frozenset(mark_of(file.sha256, self.system_identifier) for file in self.files)
+
 
 @dataclasses.dataclass(frozen=True)
 class Sidecar:
@@ -107,6 +112,11 @@ class Contents:
     manifests: tuple[Manifest, ...]
     sidecars: tuple[Sidecar, ...]
     damaged: tuple[str, ...]
+
+
+def mark_of(sha256: str, system_identifier: str) -> str:
+    """The file's checksum. pgBackRest names none of a set, so that it is the server's identifier there."""
+    return sha256 or system_identifier
 
 
 def data_file(engine: str, sealing: str) -> str:

@@ -263,7 +263,7 @@ class RestoreProof:
 
     :param host: where it was restored.  :param age: seconds since the test ended.
     :param backup: id of the full backup; empty if the test did not come so far.
-    :param files: SHA-256 of its files.
+    :param files: what tells it from a backup of another server: SHA-256 of its files; see ``Manifest.marks``.
     :param summary: what was reached, in a few words.
     """
 

@@ -19,8 +19,15 @@ import typing as t
 
 from .backup_evidence import Complaint
 from .backup_manifest import Contents, Manifest, SealedFile, Sidecar
-from .backup_moments import render_moment
-from .backup_segments import DEFAULT_SEGMENT_BYTES, parse_history
+from .backup_moments import parse_moment, render_moment
+from .backup_segments import (
+    DEFAULT_SEGMENT_BYTES,
+    SEGMENT_SIZES,
+    Segment,
+    parse_history,
+    parse_position,
+    segment_name,
+)
 from .errors import ObservationFailed
 
 PROGRAM: t.Final = "/usr/bin/pgbackrest"
@@ -44,6 +51,8 @@ _LEVEL: t.Final = re.compile(r"\s*(?:P\d\d\s+)?(?:INFO|WARN|ERROR|HINT): ")
 _LONGEST_ERROR: t.Final = 600
 _MISSING_PATH: t.Final = 1
 _NO_BACKUPS: t.Final = 2
+# It repeats what it can't read, as it is: what it says is no JSON then.
+_UNREADABLE: t.Final = '"status":{"code":99,'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,6 +187,31 @@ def render_archive_configuration(
     )
 
 
+def render_copy_configuration(stanza: str, *, store: str, folder: str) -> str:
+    """Of a copy of a repository, to be looked at only, by who has opened its passphrase."""
+    return _sections(
+        {
+            "global": {
+                "repo1-path": repository_path(store),
+                "repo1-cipher-type": "aes-256-cbc",
+                "lock-path": folder,
+                "spool-path": folder,
+                "log-level-console": "off",
+                "log-level-file": "off",
+                "log-level-stderr": "info",
+            },
+            stanza: {},
+        }
+    )
+
+
+def render_passphrase(passphrase: str) -> str:
+    """The file that holds it. Raises ObservationFailed for what is not one line: the rest would be options."""
+    if not passphrase or not passphrase.isprintable():
+        raise ObservationFailed(f"{SEALED_PASSPHRASE} holds no passphrase of a repository", "Look for another copy")
+    return f"[global]\nrepo1-cipher-pass={passphrase}\n"
+
+
 def repository_path(store: str) -> str:
     return f"{store}/repository"
 
@@ -246,6 +280,10 @@ def read_info(text: str, *, job: str, recipients: t.Sequence[str]) -> Stanza:
             faulty=tuple(one["label"] for one in sets if one.get("error")),
         )
     except (ValueError, TypeError, KeyError, IndexError) as error:
+        if _UNREADABLE in text:
+            return Stanza(
+                complaint="the repository can't be used: it does not open with this passphrase, or is damaged"
+            )
         raise ObservationFailed(
             f"pgbackrest info does not say what it should: {type(error).__name__}", "See what it prints, in the journal"
         ) from None
@@ -274,7 +312,8 @@ def _manifest(
         server_version=server["version"],
         tool_version=f"pgBackRest {one['backrest']['version']}",
         system_identifier=str(server["system-id"]),
-        files=(SealedFile(one["label"], info["repository"]["delta"], "", info["delta"]),),
+        # what a restore of it comes to, whichever sets that is read from
+        files=(SealedFile(one["label"], info["repository"]["delta"], "", info["size"]),),
         recipients=tuple(recipients),
     )
 
@@ -322,6 +361,34 @@ def _files(listing: str) -> dict[str, t.Any]:
         return {path: entry for path, entry in entries.items() if entry["type"] == "file"}
     except (ValueError, TypeError, KeyError, AttributeError):
         raise ObservationFailed("pgbackrest repo-ls does not say what it should") from None
+
+
+def segment_bytes_of(manifests: t.Collection[Manifest]) -> int:
+    """Size of the server's segments, by the names of those in which sets begin: a copy says it nowhere else."""
+    fitting = [size for size in sorted(SEGMENT_SIZES) if all(_begins_in(one, size) for one in manifests)]
+    return DEFAULT_SEGMENT_BYTES if DEFAULT_SEGMENT_BYTES in fitting or not fitting else fitting[0]
+
+
+def _begins_in(manifest: Manifest, segment_bytes: int) -> bool:
+    place = parse_position(str(manifest.position["start_lsn"]))
+    segment = Segment(int(manifest.position["timeline"]), place // segment_bytes)
+    return segment_name(segment, segment_bytes) == manifest.position["start_wal"]
+
+
+def has_lost_times(manifests: t.Iterable[Manifest], sidecars: t.Iterable[Sidecar]) -> bool:
+    """Whether a copy was made without the times of the files: when a segment came is told by nothing else.
+
+    The segment that a set begins in came before the set was finished, or soon after it.
+    """
+    came = {sidecar.name: parse_moment(sidecar.closed) for sidecar in sidecars}
+    latest = ((came.get(one.position["start_wal"], 0), parse_moment(one.finished)) for one in manifests)
+    return any(moment > finished + 2 * _ARCHIVE_SECONDS for moment, finished in latest)
+
+
+def copies_of(stanza: Stanza, job: str) -> list[tuple[str, str]]:
+    """Files that a repository holds twice. The tool reads the second where the first is damaged, without a word."""
+    sets = [f"backup/{job}/{one.id}/backup.manifest" for one in stanza.manifests]
+    return [(path, f"{path}.copy") for path in (f"archive/{job}/archive.info", f"backup/{job}/backup.info", *sets)]
 
 
 def contents_of(stanza: Stanza, sidecars: t.Sequence[Sidecar], wrong: t.Sequence[str]) -> Contents:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .backup_manifest import mark_of
 from .backup_moments import parse_moment
 from .errors import InvalidDeclaration
 from .observations import RestoreProof
@@ -34,7 +35,10 @@ def _proof(test: Json, now: float) -> RestoreProof:
             error=str(record["error"]),
             signature_valid=test["signature_valid"] is True,
             backup=str(backup.get("id", "")),
-            files=frozenset(str(file["sha256"]) for file in backup.get("files", ())),
+            files=frozenset(
+                mark_of(str(file["sha256"]), str(backup.get("system_identifier", "")))
+                for file in backup.get("files", ())
+            ),
             summary=_summary(record, str(test.get("signer", ""))),
         )
     except (KeyError, TypeError, AttributeError, ValueError, InvalidDeclaration) as error:

@@ -16,24 +16,42 @@ import re
 import shlex
 import typing as t
 
-from .backup_job_file import MARIADB, POSTGRESQL
-from .backup_restore_text import command_blocks, render_mariadb_text, render_postgresql_text
+from .backup_job_file import MARIADB, PGBACKREST, POSTGRESQL
+from .backup_restore_text import (
+    command_blocks,
+    render_mariadb_text,
+    render_pgbackrest_text,
+    render_postgresql_text,
+)
 from .errors import RefusedForSafety
 
-_TITLE: t.Final = re.compile(r"# How to restore the (PostgreSQL|MariaDB) backups of the job ([a-z0-9][a-z0-9_-]{0,62})")
+_TITLE: t.Final = re.compile(
+    r"# How to restore the (?:PostgreSQL|MariaDB) backups of the job ([a-z0-9][a-z0-9_-]{0,62})"
+    r"(?:, which pgBackRest made)?\n"
+)
 _KEY_FILE: t.Final = re.compile(r"^- (/.*)$", re.MULTILINE)
 # What a program says about another's failure, or about itself at any failure.
-_NOT_TELLING: t.Final = ("set: ", "tar: Exiting ", "age: report ")
+_NOT_TELLING: t.Final = re.compile(r"set: |tar: Exiting |age: report |\[\w+\] on retry after ")
 # What a line has that tells of a cause; "error" is one in any case.
 _TELLING: t.Final = ("FATAL", "damaged", "decryption failed")
-_ENGINES: t.Final = {"PostgreSQL": POSTGRESQL, "MariaDB": MARIADB}
 
 
 def engine_of(text: str) -> str:
     """The engine that a RESTORE.txt of ours is for. Raises RefusedForSafety for any other text."""
+    return _known(text)[0]
+
+
+def job_of(text: str) -> str:
+    """Name of the job whose backups a RESTORE.txt of ours restores. Raises RefusedForSafety for any other text."""
+    return _known(text)[1]
+
+
+def _known(text: str) -> tuple[str, str]:
     title = _TITLE.match(text)
-    if title and text == _rendered_again(text, title):
-        return _ENGINES[title.group(1)]
+    if title:
+        for engine, rendered in _rendered_again(text, title.group(1)):
+            if text == rendered:
+                return engine, title.group(1)
     raise RefusedForSafety(
         "RESTORE.txt is not what this version of bulwark.database writes, so its commands were not run",
         "Run the roles encrypted_backup and restore_test from one version, and look who may write to the store",
@@ -67,17 +85,17 @@ def value_of(text: str, name: str) -> str:
     return words[0] if len(words) == 1 else ""
 
 
-def _rendered_again(text: str, title: re.Match[str]) -> str:
-    store = value_of(text, "STORE")
-    if _ENGINES[title.group(1)] == POSTGRESQL:
-        return render_postgresql_text(title.group(2), store=store, binaries=value_of(text, "BINARIES"))
-    key_file = _KEY_FILE.search(text)
-    return render_mariadb_text(title.group(2), store=store, key_file=key_file.group(1) if key_file else "")
+def _rendered_again(text: str, job: str) -> t.Iterator[tuple[str, str]]:
+    """What each engine's text would be, with the values of this one."""
+    store, binaries, key_file = value_of(text, "STORE"), value_of(text, "BINARIES"), _KEY_FILE.search(text)
+    yield POSTGRESQL, render_postgresql_text(job, store=store, binaries=binaries)
+    yield PGBACKREST, render_pgbackrest_text(job, store=store, binaries=binaries)
+    yield MARIADB, render_mariadb_text(job, store=store, key_file=key_file.group(1) if key_file else "")
 
 
 def telling_line(said: str) -> str:
     """The line of the output that tells best why a script failed; empty if there is none."""
     lines = [line.strip() for line in said.splitlines()]
-    telling = [line for line in lines if line and not line.startswith(_NOT_TELLING)]
+    telling = [line for line in lines if line and not _NOT_TELLING.match(line)]
     worst = [line for line in telling if "error" in line.lower() or any(mark in line for mark in _TELLING)]
     return (worst or telling or [""])[-1]

@@ -33,7 +33,7 @@ class Choice:
 
 def choose(contents: Contents, *, with_older: bool, chance: Chance) -> list[Choice]:
     """The newest set, and a random older one if that is wanted and there is one. Raises DidNotTakeEffect."""
-    manifests = sorted(contents.manifests, key=lambda manifest: manifest.id)
+    manifests = sorted(contents.manifests, key=lambda manifest: (manifest.consistent_from, manifest.id))
     if not manifests:
         raise DidNotTakeEffect("the source holds no full backup", "Look at what fills it, and at the backup itself")
     chosen = [len(manifests) - 1]
@@ -59,10 +59,10 @@ def complaints(contents: Contents) -> list[str]:
 
 
 def tools_needed(contents: Contents, manifest: Manifest) -> list[str]:
-    """By which tools this set, and the log that follows it, are sealed."""
+    """By which tools this set, and the log that follows it, are sealed. None of a set that pgBackRest encrypted."""
     begun = parse_moment(manifest.started)
     of_log = {sidecar.sealing for sidecar in contents.sidecars if parse_moment(sidecar.closed) >= begun}
-    return sorted({tool_of(file.name) for file in manifest.files} | of_log)
+    return sorted({tool_of(file.name) for file in manifest.files} - {""} | of_log)
 
 
 def newest_moment(contents: Contents) -> str:

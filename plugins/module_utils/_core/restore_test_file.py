@@ -15,13 +15,15 @@ import re
 import typing as t
 from decimal import Decimal, InvalidOperation
 
-from .backup_job_file import MARIADB, POSTGRESQL
+from .backup_job_file import MARIADB, PGBACKREST, POSTGRESQL
 from .declared_fields import Fields, fields_of_file
 from .errors import InvalidDeclaration
 from .sealing import AGE, GNUPG
 
 FORMAT: t.Final = 1
-ENGINES: t.Final = (POSTGRESQL, MARIADB)
+# What made the backups, and the server that comes of them.
+_SERVERS: t.Final = {POSTGRESQL: POSTGRESQL, PGBACKREST: POSTGRESQL, MARIADB: MARIADB}
+ENGINES: t.Final = tuple(_SERVERS)
 _NAME: t.Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _UNSAFE: t.Final = re.compile(r"[^A-Za-z0-9._@+/-]")
 _WORD: t.Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
@@ -77,6 +79,11 @@ class RestoreTest:
     gnupg_identity: str = ""
 
     @property
+    def server(self) -> str:
+        """Which server comes of the backups."""
+        return _SERVERS[self.engine]
+
+    @property
     def opens(self) -> dict[str, str]:
         """The file with the secret key, by the tool that takes it; of those there are."""
         both = {AGE: self.identity, GNUPG: self.gnupg_identity}
@@ -96,6 +103,10 @@ def parse_restore_test(text: str, *, where: str) -> RestoreTest:
     if not any(identities.values()):
         raise InvalidDeclaration(
             f"{where} names no secret key that opens backups", f"Give {' or '.join(_IDENTITIES)}, or both"
+        )
+    if engine == PGBACKREST and not identities["identity"]:
+        raise InvalidDeclaration(
+            f"{where} names no identity of age, which opens a repository of pgBackRest", "Give identity"
         )
     return RestoreTest(
         name=check_test_name(fields.required_text("name")),
@@ -150,7 +161,7 @@ def _query(item: t.Any, engine: str, number: int, where: str) -> Query:
     except InvalidOperation:
         raise fields.wrong("minimum", minimum, "a number") from None
     database = fields.text("database") or ""
-    if not database and engine == POSTGRESQL:
+    if not database and _SERVERS[engine] == POSTGRESQL:
         raise InvalidDeclaration(f"{fields.where} lacks database", "PostgreSQL is asked in one of its databases")
     return Query(fields.required_text("name"), database, fields.required_text("query"), str(minimum))
 

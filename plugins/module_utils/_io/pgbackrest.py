@@ -8,8 +8,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import subprocess
 import time
+import typing as t
 
 from .._core.backup_evidence import Complaint, StageEnd, judge_statuses
 from .._core.backup_job_file import BackupJob
@@ -21,6 +24,7 @@ from .._core.pgbackrest import (
     Stanza,
     arguments,
     contents_of,
+    copies_of,
     first_error,
     histories_of,
     passphrase_of,
@@ -35,9 +39,21 @@ from .commands import Finished, run_command
 
 _LOOK_SECONDS = 300
 _VERIFY_SECONDS = 43200
+_CHUNK_BYTES = 64 * 1024
 
 
-def look_at_repository(job: BackupJob, repository: Repository, *, contents: bool = False) -> Contents:
+class Stored(t.Protocol):
+    """What has to be known of a job to look at its repository, or at a copy of it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def store(self) -> str: ...
+    @property
+    def recipients(self) -> tuple[str, ...]: ...
+
+
+def look_at_repository(job: Stored, repository: Repository, *, contents: bool = False) -> Contents:
     """Everything there is. Raises ObservationFailed if the tool can't be asked.
 
     :param contents: have the tool read every byte, too.
@@ -53,11 +69,33 @@ def look_at_repository(job: BackupJob, repository: Repository, *, contents: bool
     return contents_of(stanza, sidecars, [*wrong, *damaged])
 
 
-def observe_stanza(job: BackupJob, repository: Repository) -> Stanza:
+def observe_stanza(job: Stored, repository: Repository) -> Stanza:
     if not os.path.isdir(repository_path(job.store)):
         return Stanza()  # nothing has been made yet
     text = _ask(job, repository, "info", "--output=json")
     return read_info(text, job=job.name, recipients=job.recipients)
+
+
+def differing_copies(job: Stored, repository: Repository, stanza: Stanza) -> list[str]:
+    """What the repository holds twice and differs, or is not there: one of the two is damaged."""
+    wrong = []
+    for pair in copies_of(stanza, job.name):
+        found = [_digest(arguments(repository, job.name, f"repo-get {path}")) for path in pair]
+        if not all(found):
+            wrong.append(f"{pair[0] if not found[0] else pair[1]} of the repository can't be read")
+        elif found[0] != found[1]:
+            wrong.append(f"{pair[0]} of the repository differs from its copy beside it")
+    return wrong
+
+
+def _digest(command: t.Sequence[str]) -> str:
+    """SHA-256 of what it prints, which may be a lot; empty if it fails."""
+    digest = hashlib.sha256()
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tool:
+        assert tool.stdout is not None
+        while chunk := tool.stdout.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return "" if tool.returncode else digest.hexdigest()
 
 
 def create_stanza(job: BackupJob, repository: Repository) -> None:
@@ -103,7 +141,7 @@ def _judge_completion(tool: StageEnd) -> Complaint | None:
     )
 
 
-def _verify(job: BackupJob, repository: Repository) -> list[str]:
+def _verify(job: Stored, repository: Repository) -> list[str]:
     """Old versions print their report to the console alone, at the level of information."""
     done = _run(job, repository, "verify", "--output=text", "--verbose", seconds=_VERIFY_SECONDS)
     if not done.succeeded:
@@ -111,16 +149,14 @@ def _verify(job: BackupJob, repository: Repository) -> list[str]:
     return wrong_in(f"{done.output}\n{done.errors}")
 
 
-def _ask(job: BackupJob, repository: Repository, command: str, *options: str) -> str:
+def _ask(job: Stored, repository: Repository, command: str, *options: str) -> str:
     done = _run(job, repository, command, *options)
     if not done.succeeded:
         raise ObservationFailed(f"can't look into the repository of {job.name}: {_said(done)}")
     return done.output
 
 
-def _run(
-    job: BackupJob, repository: Repository, command: str, *options: str, seconds: float = _LOOK_SECONDS
-) -> Finished:
+def _run(job: Stored, repository: Repository, command: str, *options: str, seconds: float = _LOOK_SECONDS) -> Finished:
     return run_command(arguments(repository, job.name, command, *options), timeout=seconds)
 
 

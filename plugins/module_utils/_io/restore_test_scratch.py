@@ -52,8 +52,8 @@ class Scratch:
                 f"can't make {self.path}: {error.strerror}", "Make room, or name another scratch"
             ) from None
 
-    def run_script(self, script: str) -> None:
-        """As a person would: by ``sh``, which stops at the first command that fails. Raises ApplyFailed.
+    def run_script(self, script: str) -> str:
+        """As a person would: by ``sh``, which stops at the first command that fails. What it said. Raises ApplyFailed.
 
         What the script leaves running in the background goes on.
         """
@@ -64,6 +64,8 @@ class Scratch:
             status = self._run(["sh", "-e", path], output=stream, answers=subprocess.DEVNULL)
         if status:
             raise ApplyFailed(f"RESTORE.txt failed with status {status}: {_last_words(self.path, log)}")
+        with open(log, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
 
     def ask(self, command: t.Sequence[str], statements: str = "") -> tuple[int, str]:
         """Exit status and everything that it said."""
@@ -165,11 +167,10 @@ def _processes_in(path: str) -> t.Iterator[int]:
 
 def _last_words(folder: str, log: str) -> str:
     """Of the script's output, or of the server's own log where that says more."""
-    for path in (log, os.path.join(folder, "data", "restore.log"), os.path.join(folder, "data.log")):
+    said = ""
+    for path in (os.path.join(folder, "data.log"), os.path.join(folder, "data", "restore.log"), log):
         with contextlib.suppress(OSError), open(path, "rb") as stream:
             stream.seek(0, os.SEEK_END)
             stream.seek(max(stream.tell() - _KEPT_BYTES, 0))
-            telling = telling_line(stream.read().decode("utf-8", "replace"))
-            if telling:
-                return telling
-    return "it said nothing"
+            said += f"{stream.read().decode('utf-8', 'replace')}\n"
+    return telling_line(said) or "it said nothing"

@@ -16,12 +16,12 @@ import socket
 import time
 import typing as t
 
-from .._core.backup_job_file import POSTGRESQL
+from .._core.backup_job_file import MARIADB, PGBACKREST, POSTGRESQL
 from .._core.backup_manifest import Contents, Manifest
 from .._core.backup_moments import render_id, render_moment
 from .._core.backup_status import Run, add_run, parse_history_file, render_history_file
 from .._core.errors import ApplyFailed, BulwarkError, DidNotTakeEffect, ObservationFailed
-from .._core.restore_script import engine_of, render_script, value_of
+from .._core.restore_script import engine_of, job_of, render_script, value_of
 from .._core.restore_test_checks import (
     COUNTS,
     DATABASES,
@@ -41,10 +41,11 @@ from .._core.restore_test_choice import Chance, Choice, choose, complaints, newe
 from .._core.restore_test_file import RestoreTest
 from .._core.restore_test_record import Findings, describe_status, failed_check, render_record, sha256_of
 from .._core.sealing import GNUPG
-from .._io.backup_store import Store, free_percent, read_text, write_text
+from .._io.backup_store import free_percent, read_text, write_text
 from .._io.gnupg_keyring import throwaway_keyring
 from .._io.restore_test_evidence import latest_record, write_evidence
 from .._io.restore_test_scratch import Scratch, remove_leftovers
+from .._io.restore_test_source import look_at_source
 
 Say = t.Callable[[str], None]
 
@@ -114,7 +115,9 @@ def _recorded(test: RestoreTest, findings: Findings, failures: list[BulwarkError
 
 
 def _look(test: RestoreTest, findings: Findings) -> Contents:
-    contents = Store(test.source).look()
+    job = job_of(_restore_text(test))
+    with _scratch(test, findings) as scratch:
+        contents = look_at_source(test, job=job, folder=scratch.path)
     findings.newest_moment = newest_moment(contents)
     if findings.newest_moment:
         findings.loss_seconds = loss_between(findings.newest_moment, findings.started)
@@ -122,7 +125,7 @@ def _look(test: RestoreTest, findings: Findings) -> Contents:
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise DidNotTakeEffect(f"{wrong[0]}{more}", "Look for another copy, and make a full backup now")
-    strangers = {manifest.engine for manifest in contents.manifests} - {test.engine}
+    strangers = {manifest.engine for manifest in contents.manifests} - {test.server}
     if strangers:
         raise ObservationFailed(f"{test.source} holds backups of {strangers.pop()}", "Correct source or engine")
     return contents
@@ -169,14 +172,25 @@ def _keyring(test: RestoreTest, needed: t.Collection[str]) -> t.Iterator[dict[st
 def _restore(
     test: RestoreTest, text: str, choice: Choice, findings: Findings, environment: t.Mapping[str, str]
 ) -> None:
+    with _scratch(test, findings, environment) as scratch:
+        began = time.monotonic()
+        said = scratch.run_script(render_script(text, _values(test, scratch, choice)))
+        findings.recovery_seconds = time.monotonic() - began
+        if f"set: {choice.manifest.id}" not in said.splitlines():
+            raise DidNotTakeEffect(f"RESTORE.txt did not restore {choice.manifest.id}, but another set")
+        binaries = test.binaries or value_of(text, "BINARIES")
+        _check(test, scratch, Restored(test.server, scratch.data, binaries, test.administrator), findings)
+
+
+@contextlib.contextmanager
+def _scratch(
+    test: RestoreTest, findings: Findings, environment: t.Mapping[str, str] | None = None
+) -> t.Iterator[Scratch]:
+    """For as long as it takes, and nothing of it stays."""
     deadline = time.monotonic() + test.deadline_seconds
     scratch = Scratch(test.scratch, test.name, render_id(findings.started), deadline=deadline, environment=environment)
     try:
-        began = time.monotonic()
-        scratch.run_script(render_script(text, _values(test, scratch, choice)))
-        findings.recovery_seconds = time.monotonic() - began
-        binaries = test.binaries or value_of(text, "BINARIES")
-        _check(test, scratch, Restored(test.engine, scratch.data, binaries, test.administrator), findings)
+        yield scratch
     finally:
         scratch.remove()
 
@@ -196,10 +210,11 @@ def _values(test: RestoreTest, scratch: Scratch, choice: Choice) -> dict[str, st
     values = {"STORE": test.source, "DATA": scratch.data, "MOMENT": choice.moment}
     if test.identity:
         values["IDENTITY"] = test.identity
-    if test.engine != POSTGRESQL:
+    if test.engine == MARIADB:
         return {**values, "ACCOUNT": _own_name()}
     own = {"BINARIES": test.binaries} if test.binaries else {}
-    return {**values, **own, "ADMINISTRATOR": test.administrator, "VERIFY": "yes"}
+    own.update({} if test.engine == PGBACKREST else {"VERIFY": "yes"})  # pgBackRest has compared each file
+    return {**values, **own, "ADMINISTRATOR": test.administrator}
 
 
 def _check(test: RestoreTest, scratch: Scratch, server: Restored, findings: Findings) -> None:
@@ -207,11 +222,11 @@ def _check(test: RestoreTest, scratch: Scratch, server: Restored, findings: Find
     checks = findings.checks
     checks.append(judge_time(findings.recovery_seconds or 0, test.rto_seconds))
     checks.append(judge_loss(findings.loss_seconds or 0, test.rpo_seconds))
-    if test.engine == POSTGRESQL:
+    if test.server == POSTGRESQL:
         state = scratch.answer(server.client(""), IN_RECOVERY)
         findings.newest_transaction = scratch.answer(server.client(""), NEWEST_TRANSACTION).strip()
         checks.append(judge_recovery(state, findings.newest_transaction, findings.moment))
-    for database in scratch.answer(server.client(""), DATABASES[test.engine]).splitlines():
+    for database in scratch.answer(server.client(""), DATABASES[test.server]).splitlines():
         checks.append(_count(scratch, server, database))
     for query in test.queries:
         status, answer = scratch.ask(server.client(query.database), query.query.rstrip().rstrip(";") + ";\n")
@@ -229,8 +244,8 @@ def _check(test: RestoreTest, scratch: Scratch, server: Restored, findings: Find
 
 def _count(scratch: Scratch, server: Restored, database: str) -> Check:
     try:
-        answer = scratch.answer(server.client(database), COUNTS[server.engine])
-        if server.engine != POSTGRESQL:
+        answer = scratch.answer(server.client(database), COUNTS[server.server])
+        if server.server != POSTGRESQL:
             answer = scratch.answer(server.client(database), answer)
         return judge_counts(database, answer)
     except (ApplyFailed, ValueError) as error:

@@ -73,7 +73,7 @@ def _job(name: str, now: float) -> BackupState:
         newest_age=_age(restorable[0]["to"], now) if restorable else None,
         newest_limit=_limit(job),
         recipients=tuple(job.recipients),
-        fulls={one.id: frozenset(file.sha256 for file in one.files) for one in contents.manifests},
+        fulls={one.id: one.marks for one in contents.manifests},
         damaged=(*gaps, *contents.damaged),
         unsealed=unsealed,
         opened=opened,

