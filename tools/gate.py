@@ -154,7 +154,8 @@ def stages(*, full: bool) -> list[Stage]:
         scenarios.append(molecule("mariadb_hardening", "debian12"))
         longer_ways = ("host_hardening", "postgresql_transition", "galera_transition", "galera_faults")
         backups = ("encrypted_backup", "restore_test", "backup_repository", "backup_monitoring", "pgbackrest_backup")
-        scenarios += [molecule(scenario, "debian12") for scenario in (*longer_ways, *backups)]
+        copies = ("object_storage",)
+        scenarios += [molecule(scenario, "debian12") for scenario in (*longer_ways, *backups, *copies)]
     gate = [
         Stage("lint", 6, LINT),
         Stage(

@@ -11,6 +11,8 @@ import boto3  # type: ignore[import-not-found,unused-ignore]
 
 ADD = ["s3:PutObject", "s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectRetention"]
 LOOK = ["s3:ListBucket", "s3:GetBucketObjectLockConfiguration"]
+# An object is its sender's: without this the owner of the bucket could not even read it.
+READ = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectRetention", "s3:ListBucket", "s3:ListBucketVersions"]
 REMOVE = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
 
 owner = boto3.client(
@@ -33,7 +35,7 @@ def make(name: str, days: int) -> None:
     resources = [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"]
     statements = [
         {"Effect": "Allow", "Principal": {"AWS": [f"arn:aws:iam:::user/{who}"]}, "Action": may, "Resource": resources}
-        for who, may in (("sender", ADD + LOOK), ("powerful", ADD + LOOK + REMOVE))
+        for who, may in (("sender", ADD + LOOK), ("powerful", ADD + LOOK + REMOVE), ("owner", READ))
     ]
     owner.put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
 

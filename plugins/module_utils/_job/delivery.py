@@ -66,7 +66,7 @@ def deliver(job: BackupJob, say: Say) -> Done:
         _write(job, {"full": newest, "files": delivered, "last_success": moment, "seen": seen})
     if refused:
         more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-        raise DidNotTakeEffect(f"copies with {job.offsite.host}: {refused[0]}{more}", "Look at both files")
+        raise DidNotTakeEffect(f"copies with {job.offsite.host}: {refused[0]}{more}", "Look at the file here and there")
     if count:
         say(f"{count} files are with {job.offsite.host}, {size} bytes")
     return Done(bytes=size)
