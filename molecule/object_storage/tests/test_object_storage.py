@@ -40,7 +40,7 @@ def attempt(call, **arguments):
     try:
         call(Bucket=BUCKET, **arguments)
     except botocore.exceptions.ClientError as error:
-        return error.response["Error"]["Code"] + " " + error.response["Error"].get("Message", "")
+        return " ".join(filter(None, (error.response["Error"].get(name) for name in ("Code", "Message"))))
     return ""
 def versions():
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=BUCKET, Prefix=PREFIX)
@@ -218,7 +218,7 @@ def several(**arguments):
         raise botocore.exceptions.ClientError({{"Error": errors[0]}}, "delete_objects")
 print(json.dumps(attempt({call.replace("s3.delete_objects", "several")})))
 """)
-    assert said.split() == ["AccessDenied"]
+    assert said == "AccessDenied"
     assert in_bucket() == before
 
 

@@ -59,7 +59,7 @@ class Client:
         self._connection: http.client.HTTPSConnection | None = None
 
     def lock(self) -> Lock | None:
-        status, answer = self._short("GET", f"/{self._place.bucket}", {"object-lock": ""})
+        status, answer, dummy = self._short("GET", f"/{self._place.bucket}", {"object-lock": ""})
         if status == 404 and parse_code(answer) == "ObjectLockConfigurationNotFoundError":
             return None
         if status != 200:
@@ -70,7 +70,7 @@ class Client:
         """Which of the requests that remove something would be granted, tried on an object that is not there."""
         path = self._place.path(_NOBODYS)
         for what, query in (("remove versions of objects", {"versionId": "none"}), ("delete objects", {})):
-            status, answer = self._short("DELETE", path, query)
+            status, answer, dummy = self._short("DELETE", path, query)
             if status >= 500:
                 raise self._refused(status, answer, _NOBODYS)
             if status != _NOT_ALLOWED:
@@ -79,21 +79,18 @@ class Client:
 
     def find(self, path: str) -> Found | None:
         """The newest object of that name; None if there is none."""
-        response = self._ask("HEAD", self._place.path(path), {})
-        response.read()
-        if response.status == 404:
+        status, dummy, headers = self._short("HEAD", self._place.path(path), {})
+        if status == 404:
             return None
-        if response.status != 200:
-            raise self._refused(response.status, "", path)
-        return found_of(_headers(response))
+        if status != 200:
+            raise self._refused(status, "", path)
+        return found_of(headers)
 
     def read(self, path: str, version: str = "") -> tuple[Found, str]:
         """A version, the newest unless told otherwise, and the SHA-256 of what came."""
         response = self._ask("GET", self._place.path(path), {"versionId": version} if version else {})
         if response.status != 200:
-            answer = response.read(_LONGEST_ANSWER).decode("utf-8", "replace")
-            self.close()
-            raise self._refused(response.status, answer, path)
+            raise self._refused(response.status, self._answer(response), path)
         found = found_of(_headers(response))
         digest, total = hashlib.sha256(), 0
         try:
@@ -107,12 +104,19 @@ class Client:
             raise ObservationFailed(f"{self._place.host} broke off while {path} was read back", "The next run goes on")
         return found, digest.hexdigest()
 
-    def _short(self, method: str, path: str, query: t.Mapping[str, str]) -> tuple[int, str]:
+    def _short(self, method: str, path: str, query: t.Mapping[str, str]) -> tuple[int, str, dict[str, str]]:
         response = self._ask(method, path, query)
-        answer = response.read(_LONGEST_ANSWER).decode("utf-8", "replace")
+        return response.status, self._answer(response), _headers(response)
+
+    def _answer(self, response: http.client.HTTPResponse) -> str:
+        """A short one; what is longer is none that we asked for, and the line ends with it."""
+        try:
+            answer = response.read(_LONGEST_ANSWER).decode("utf-8", "replace")
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from None
         if not response.isclosed():
             self.close()
-        return response.status, answer
+        return answer
 
     def _ask(self, method: str, path: str, query: t.Mapping[str, str]) -> http.client.HTTPResponse:
         """Twice if need be: the other side closes a line that was idle while rclone sent something."""

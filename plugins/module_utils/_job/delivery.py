@@ -26,6 +26,8 @@ from .._io.offsite_sending import send
 from .full_backup import Done, Say
 
 _SAVE_EVERY: t.Final = 100
+# A week of segments, one each minute, takes 2 MB, and 5 MB where they are in a bucket.
+_LONGEST_STATE: t.Final = 256 * 1024 * 1024
 
 
 def deliver(job: BackupJob, say: Say) -> Done:
@@ -84,7 +86,7 @@ def read_delivered(job: BackupJob) -> dict[str, t.Any]:
     place = job.offsite.name if job.offsite else ""
     nothing: dict[str, t.Any] = {"full": None, "files": {}, "last_success": None, "seen": {}, "place": place}
     try:
-        found = json.loads(read_text(_path(job)))
+        found = json.loads(read_text(_path(job), longest=_LONGEST_STATE))
     except (OSError, ValueError):
         return nothing
     is_of_place = isinstance(found, dict) and found.get("place", place) == place
