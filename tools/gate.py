@@ -47,10 +47,7 @@ OTHER_PLATFORMS: t.Final = ("debian13", "debian-testing")
 FAULTS: t.Final = {"BULWARK_ALL_FAULTS": "1"}
 # The gate takes samples of these.
 BACKUP_COUNTS: t.Final = {"BULWARK_KILLS": "50", "BULWARK_CORRUPTIONS": "200", "BULWARK_MOMENTS": "20"}
-BACKUP_TESTS: t.Final = tuple(
-    f"tests/integration/test_backup_program_{what}.py"
-    for what in ("faults", "postgresql", "mariadb", "binary_log", "pgbackrest")
-)
+BACKUP_TESTS: t.Final = ("faults", "postgresql", "mariadb", "binary_log", "pgbackrest")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +100,11 @@ def pytest(title: str, *arguments: str, environment: t.Mapping[str, str] | None 
     return Step(title, command, results, environment or {})
 
 
+def backup_counts(what: str) -> Step:
+    tests = f"tests/integration/test_backup_program_{what}.py"
+    return pytest(f"backups {what}", tests, environment=BACKUP_COUNTS, timeout=3600)
+
+
 def molecule(scenario: str, host: str) -> Step:
     results = f"molecule-{scenario}-{host}.xml"
     environment = {"BULWARK_PLATFORM": host, "PYTEST_ADDOPTS": f"--junit-xml={RESULTS / results}"}
@@ -153,9 +155,10 @@ def stages(*, full: bool) -> list[Stage]:
         scenarios.append(molecule("postgresql_hardening", "debian-testing"))
         scenarios.append(molecule("mariadb_hardening", "debian12"))
         longer_ways = ("host_hardening", "postgresql_transition", "galera_transition", "galera_faults")
-        backups = ("encrypted_backup", "restore_test", "backup_repository", "backup_monitoring", "pgbackrest_backup")
-        copies = ("object_storage",)
-        scenarios += [molecule(scenario, "debian12") for scenario in (*longer_ways, *backups, *copies)]
+        backups = ("encrypted_backup", "restore_test", "backup_repository", "object_storage", "backup_monitoring")
+        backups_of_engines = ("pgbackrest_backup", "galera_backup")
+        several = (*longer_ways, *backups, *backups_of_engines)
+        scenarios += [molecule(scenario, "debian12") for scenario in several]
     gate = [
         Stage("lint", 6, LINT),
         Stage(
@@ -179,7 +182,7 @@ def stages(*, full: bool) -> list[Stage]:
     others.append(on_platform("restarts of a MariaDB host", "debian13", *restarts, purpose="mariadb"))
     return [
         *gate,
-        Stage("backups", 90, (pytest("backups", *BACKUP_TESTS, environment=BACKUP_COUNTS, timeout=3600),)),
+        Stage("backups", 90, tuple(map(backup_counts, BACKUP_TESTS))),
         Stage("platforms", 75, tuple(others), images=True),
         Stage("control-host", 25, (pytest("ansible-core releases", "tests/control_host"),), images=True),
         Stage("browser", 10, (pytest("browser", "tests/browser"),)),

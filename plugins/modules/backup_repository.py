@@ -58,6 +58,12 @@ options:
         description: Hours that the newest moment may lie back before that is an error.
         type: int
         default: 26
+      cluster:
+        description:
+          - Name of the cluster that the sender is a node of. One node makes each backup, so that sources of one cluster
+            are late together, when none of them has a moment that is new enough.
+        type: str
+        default: ""
   minimum_free_percent:
     description: Percent of the file system that stay free. What would not leave them is refused.
     type: int

@@ -15,6 +15,8 @@ description:
     and the module fails with the reasons.
   - A server that runs and gives no answer is not stopped either, for nobody knows then what the cluster would lose. Nor
     is one whose data directory is on a full file system, for it would not start there.
+  - A server that systemd is starting or stopping just then is left to that first, for O(deadline) at the longest.
+    MariaDB 11.8 hangs when it is stopped while it starts.
   - A server that is not back within O(deadline) gets the files back that it ran with (O(fall_back)) and is started
     again, and the module fails. If the module itself is interrupted, a timer does that.
   - A node that is back while another is missing keeps its files and is not stopped again; the module fails.

@@ -18,6 +18,7 @@ from killing import count_steps, kill_at, kill_on_entering, steps_to_try
 from ansible_collections.bulwark.database.plugins.module_utils._core.errors import ApplyFailed
 from ansible_collections.bulwark.database.plugins.module_utils._io.mariadb import MariaDBConnection
 from ansible_collections.bulwark.database.plugins.module_utils._io.rescue import rescue_timer
+from ansible_collections.bulwark.database.plugins.module_utils._io.units import wait_while_it_has_a_job
 from ansible_collections.bulwark.database.plugins.module_utils._module.mariadb_restart import MariaDBRestart
 from ansible_collections.bulwark.database.plugins.module_utils._module.runner import Outcome, converge
 from galera_of_units import start_of, systemctl
@@ -89,6 +90,7 @@ def option_file() -> t.Iterator[Path]:
     DROP_IN.unlink(missing_ok=True)
     systemctl("daemon-reload")
     systemctl("reset-failed", UNIT, check=False)
+    wait_while_it_has_a_job(UNIT, deadline=60)
     systemctl("restart", UNIT)
 
 
@@ -138,6 +140,21 @@ def test_interrupted_from_the_keyboard_the_timer_stays(option_file: Path, former
     os.waitpid(child, 0)
     assert timer_is_armed()
     wait_until_it_answers(30)
+
+
+@pytest.mark.parametrize("job", ["start", "restart"])
+def test_a_server_that_is_on_its_way_is_not_stopped_before_it_is_there(
+    option_file: Path, former: Path, tmp_path: Path, job: str
+) -> None:
+    """As after a run that was killed, or a boot; 11.8 swallows a SIGTERM that comes while it starts, and hangs."""
+    finished = tmp_path / "finished"
+    amend_unit(f"ExecStartPre=/bin/sleep 3\nExecStartPost=+/bin/sh -c 'echo >> {finished}'")
+    if job == "start":
+        systemctl("stop", UNIT)
+    systemctl(job, "--no-block", UNIT)
+    assert restart(option_file, former).result["seconds"] > 0
+    assert finished.read_text(encoding="utf-8") == "\n\n"
+    assert answers()
 
 
 def test_the_timer_leaves_a_server_alone_that_runs(option_file: Path, former: Path) -> None:

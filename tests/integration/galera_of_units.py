@@ -16,7 +16,7 @@ FIRST_OF_CLUSTER = Path("/run/bulwark-tests-first-of-cluster")
 
 
 def systemctl(*arguments: str, check: bool = True) -> str:
-    done = subprocess.run(["systemctl", *arguments], check=check, capture_output=True, text=True)
+    done = subprocess.run(["systemctl", *arguments], check=check, capture_output=True, text=True, timeout=120)
     return done.stdout.strip()
 
 

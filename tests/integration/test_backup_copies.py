@@ -289,6 +289,17 @@ def test_who_tends_copies_prunes_what_the_window_does_not_need_and_complains_of_
     assert "100 bytes" in repository.run("tend", "--keep-days=7", "--oldest-hours=26").stderr
 
 
+def test_a_node_that_stands_aside_is_late_with_its_whole_cluster_alone(job: BackupJob, repository: Repository) -> None:
+    deliver(job)
+    aside = Repository(repository.root / "aside", repository.program)
+    aside.store.parent.mkdir(parents=True)
+    tend, beside = ("tend", "--keep-days=7"), f"--beside={repository.store}"
+    assert f"{aside.store} has no backup that can be restored" in aside.run(*tend, "--oldest-hours=26").stderr
+    assert aside.run(*tend, "--oldest-hours=26", beside).returncode == 0
+    late = aside.run(*tend, "--oldest-hours=-1", beside).stderr
+    assert f"the newest moment in {aside.store} and {repository.store} is" in late
+
+
 def test_nothing_is_pruned_while_a_copy_is_damaged(
     job: BackupJob, site: BackupSite, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:

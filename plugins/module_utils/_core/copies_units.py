@@ -63,6 +63,7 @@ class Source:
     :param senders: where it may come from.
     :param keep_days: days whose every moment can be restored from here.
     :param oldest_hours: how old the newest moment may become before that is an error.
+    :param cluster: sources of the same one are late together, for one of its nodes makes each backup; empty for none.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Source:
     senders: tuple[Network, ...]
     keep_days: int = 7
     oldest_hours: int = 26
+    cluster: str = ""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or self.name.endswith(_DEEP):
@@ -165,12 +167,14 @@ def passages_of(repository: Repository) -> list[str]:
 def _service(repository: Repository, source: Source, more: str) -> str:
     store = f"{repository.root}/{source.name}"
     limits = f"--keep-days {source.keep_days} --oldest-hours {source.oldest_hours}"
+    others = [other for other in repository.sources if source.cluster and other.cluster == source.cluster]
+    beside = "".join(f" --beside {repository.root}/{other.name}" for other in others if other is not source)
     hooks = [("OnFailure", " ".join(repository.on_failure))] if repository.on_failure else []
     service = [
         ("Type", "oneshot"),
         ("User", ACCOUNT),
         ("Group", ACCOUNT),
-        ("ExecStart", f"{PYTHON} -I {PROGRAM} tend --store {store} {limits}{more}"),
+        ("ExecStart", f"{PYTHON} -I {PROGRAM} tend --store {store} {limits}{beside}{more}"),
         ("TimeoutStartSec", "12h" if more else "50min"),
         *_SANDBOX,
         ("ReadWritePaths", repository.root),

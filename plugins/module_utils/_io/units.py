@@ -114,6 +114,13 @@ def unit_properties(name: str, *names: str) -> dict[str, str]:
     return {name: found.get(name, "") for name in names}
 
 
+def wait_while_it_has_a_job(name: str, *, deadline: float) -> None:
+    """Until systemd's start, stop or restart of the unit that is under way is over, or for ``deadline`` seconds."""
+    end = time.monotonic() + deadline
+    while unit_properties(name, "Job")["Job"] and time.monotonic() < end:
+        time.sleep(0.2)
+
+
 def wait_until_running(name: str, *, deadline: float) -> bool:
     """Whether the unit is active with a main process within ``deadline`` seconds."""
     end = time.monotonic() + deadline

@@ -43,6 +43,8 @@ IDLE_SECONDS: t.Final = 300
 DAY_SECONDS: t.Final = 86400
 # A full backup that a broken chain asks for is tried again after that.
 _ASK_AGAIN_SECONDS: t.Final = 3600
+# The stream of a new job is started in the same minute as this.
+_FIRST_LOG_SECONDS: t.Final = 30
 
 
 def stream(job: BackupJob, say: Say) -> t.NoReturn:
@@ -97,6 +99,7 @@ def collect_binary_logs(job: BackupJob, say: Say) -> Done:
     if count:
         say(f"{count} binary logs sealed into the store, {size} bytes")
     _forget_what_nothing_needs(store, say)
+    _wait_for_the_first_log(streamed)
     server = observe_server_logs(_place(job))
     _rotate(job, streamed)
     _ask_for_a_full_backup(job, store, streamed, say)
@@ -104,6 +107,12 @@ def collect_binary_logs(job: BackupJob, say: Say) -> Done:
         raise failures[0]
     _refuse_to_fall_behind(streamed, server)
     return Done(bytes=size)
+
+
+def _wait_for_the_first_log(streamed: Streamed) -> None:
+    end = time.monotonic() + _FIRST_LOG_SECONDS
+    while streamed.newest() is None and time.monotonic() < end:
+        time.sleep(0.5)
 
 
 def _rotate(job: BackupJob, streamed: Streamed) -> None:

@@ -54,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     tend = commands.add_parser("tend", help="remove what is too old, and complain of what is damaged or late")
     tend.add_argument("--keep-days", type=int, required=True)
     tend.add_argument("--oldest-hours", type=int, required=True, help="how old the newest moment may be")
+    beside = "a store of the same cluster, of which one makes the backups; may be given again"
+    tend.add_argument("--beside", action="append", default=[], metavar="FOLDER", help=beside)
     tend.add_argument("--deep", action="store_true", help="read every byte")
     status = commands.add_parser("status", help="what there is, as JSON")
     for command in (receive, tend, status):
@@ -79,15 +81,22 @@ def _tend(options: argparse.Namespace) -> None:
     contents = store.look(contents=options.deep)
     now = math.ceil(time.time())
     complaints = [*contents.damaged, *_prune(store, contents, now, options.keep_days)]
-    reach = [interval.end for interval in restorable(contents.manifests, contents.sidecars)]
-    if not reach:
-        complaints.append(f"{options.store} has no backup that can be restored")
-    elif now - max(reach) > options.oldest_hours * _HOUR:
-        complaints.append(f"the newest moment in {options.store} is {(now - max(reach)) // _HOUR} hours old")
+    complaints += _lateness(options, [contents, *(Store(path).look() for path in options.beside)], now)
     if complaints:
         for line in complaints[1:]:
             say(line)
         raise DidNotTakeEffect(complaints[0], "Look at the host that sends, and at the network between")
+
+
+def _lateness(options: argparse.Namespace, stores: t.Iterable[Contents], now: int) -> list[str]:
+    """In which of the stores of a cluster the newest moment is can differ from night to night."""
+    reach = [interval.end for found in stores for interval in restorable(found.manifests, found.sidecars)]
+    where = " and ".join([options.store, *options.beside])
+    if not reach:
+        return [f"{where} {'have' if options.beside else 'has'} no backup that can be restored"]
+    if now - max(reach) > options.oldest_hours * _HOUR:
+        return [f"the newest moment in {where} is {(now - max(reach)) // _HOUR} hours old"]
+    return []
 
 
 def _prune(store: Store, contents: Contents, now: int, keep_days: int) -> list[str]:

@@ -47,6 +47,7 @@ def repository_options() -> dict[str, dict[str, t.Any]]:
         "from": {"type": "list", "elements": "str", "required": True},
         "keep_days": {"type": "int", "default": 7},
         "oldest_hours": {"type": "int", "default": 26},
+        "cluster": {"type": "str", "default": ""},
     }
     return {
         "root": {"type": "str", "default": "/srv/bulwark/copies"},
@@ -107,4 +108,5 @@ def subject(options: t.Mapping[str, t.Any]) -> CopiesRepository:
 def _source(declared: t.Mapping[str, t.Any]) -> Source:
     name = declared["name"]
     senders = resolve_networks(declared["from"], what=f"{name}: from")
-    return Source(name, declared["public_key"].strip(), senders, declared["keep_days"], declared["oldest_hours"])
+    limits = declared["keep_days"], declared["oldest_hours"]
+    return Source(name, declared["public_key"].strip(), senders, *limits, declared["cluster"])

@@ -23,7 +23,7 @@ from .._io.files import free_bytes
 from .._io.galera import Answer, ask
 from .._io.mariadb import LoginFailed, MariaDBConnection, open_session
 from .._io.rescue import FallBack, arm_rescue, cancel_rescue, keep_starting, put_back
-from .._io.units import last_error, read_journal, require_booted, restart_unit, unit_properties
+from .._io.units import last_error, read_journal, require_booted, restart_unit, unit_properties, wait_while_it_has_a_job
 from .galera_info import wait_until_synced
 
 _PURPOSE: t.Final = "restart"
@@ -75,6 +75,9 @@ class MariaDBRestart:
 
     def observe(self) -> ServerState:
         require_booted()
+        if self._first is None:
+            # A SIGTERM while it starts is swallowed by MariaDB 11.8: systemd then waits for TimeoutStopSec, 15 minutes.
+            wait_while_it_has_a_job(self._unit, deadline=self._deadline)
         properties = unit_properties(self._unit, "LoadState", "ActiveState", "InvocationID")
         if properties["LoadState"] != "loaded":
             raise InvalidDeclaration(f"systemd has no unit {self._unit}", "Give the unit that runs the server")

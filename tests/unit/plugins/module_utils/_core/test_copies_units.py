@@ -24,6 +24,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.copies_unit
     Source,
     plan_repository,
     render_authorized_keys,
+    render_units,
 )
 from ansible_collections.bulwark.database.plugins.module_utils._core.errors import InvalidDeclaration, RefusedForSafety
 from ansible_collections.bulwark.database.plugins.module_utils._core.plan import Plan
@@ -75,6 +76,15 @@ def test_what_is_not_one_public_key_on_one_line_is_refused_and_not_repeated(key:
 def test_a_source_that_may_come_from_nowhere_is_refused() -> None:
     with pytest.raises(InvalidDeclaration, match="shop: from names nobody"):
         Source("shop", KEY, ())
+
+
+def test_sources_of_one_cluster_are_looked_at_together() -> None:
+    nodes = [dataclasses.replace(SHOP, name=f"node{number}", cluster="shop") for number in (1, 2)]
+    units = render_units(Repository("/srv/bulwark/copies", (*nodes, LEDGER)))
+    limits = "--keep-days 7 --oldest-hours 26"
+    assert f"/node1 {limits} --beside /srv/bulwark/copies/node2\n" in units["bulwark-copies-node1.service"]
+    assert f"/node2 {limits} --beside /srv/bulwark/copies/node1 --deep\n" in units["bulwark-copies-node2-deep.service"]
+    assert "--beside" not in units["bulwark-copies-ledger.service"]
 
 
 @pytest.mark.parametrize("root", ["copies", "/srv/../etc", '/srv/a"b', "/srv/a b", "/srv/copies/"])
