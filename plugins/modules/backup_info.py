@@ -108,11 +108,11 @@ backup:
       type: dict
       sample: {}
     copies:
-      description: What the host that keeps copies has, as this one knows. Null for a job without one.
+      description: What the host or bucket that keeps copies has, as this one knows. Null for a job without one.
       type: dict
       contains:
         host:
-          description: That host.
+          description: That host, or the host of the bucket's endpoint.
           type: str
           sample: offsite.example.org
         last_success:

@@ -182,6 +182,49 @@ options:
         description: The account there.
         type: str
         default: bulwark-copies
+  object_storage:
+    description:
+      - Bucket that copies of the store are put into each minute by C(rclone), in place of O(offsite). Each is read back
+        and its SHA-256 compared, when it was put and when that is a week ago.
+      - The bucket has to lock what is put there, by object lock with a default retention of O(keep_days) and one day
+        more, and the credentials may neither delete objects nor remove versions. What is otherwise is refused before
+        anything changes, and so is an endpoint that does not answer. The lock is looked at again whenever something is
+        sent.
+      - The name is resolved now, on this host. The service that sends reaches the addresses found and no other, not
+        even a name server; an endpoint that moves needs another run.
+      - The credentials are in C(/etc/bulwark/backup/NAME.bucket/rclone.conf), which only C(bulwark-backup) can read.
+    type: dict
+    suboptions:
+      endpoint:
+        description: Such as V(https://s3.example.org) or V(https://s3.example.org:8443). None is used without TLS.
+        type: str
+        required: true
+      bucket:
+        description: Name of the bucket. It has to be there.
+        type: str
+        required: true
+      prefix:
+        description: What the names of objects begin with, without a slash at the end. No other job may have the same.
+        type: str
+        required: true
+      region:
+        description: As the endpoint calls it. Many take any.
+        type: str
+        default: us-east-1
+      access_key:
+        description: Name of the credentials.
+        type: str
+        required: true
+      secret_key:
+        description: The secret of the credentials.
+        type: str
+        required: true
+      ca:
+        description:
+          - File on this host with the certificates that the endpoint's is signed by. C(bulwark-backup) has to be able
+            to read it. Empty for those that the host trusts.
+        type: path
+        default: ''
   sealing:
     description:
       - What encrypts the backups. All recipients of a job are of its kind.
@@ -263,6 +306,7 @@ requirements:
   - zstd; age, or GnuPG 2.2 or newer (C(gpg))
   - for PostgreSQL, pg_basebackup and psql of the server's version
   - for MariaDB, mariadb-backup
+  - for O(object_storage), rclone 1.60 or newer
   - for O(engine=pgbackrest), pgBackRest 2.45 or newer
 """
 
@@ -315,6 +359,23 @@ EXAMPLES = r"""
     recipient_keys:
       - "{{ lookup('ansible.builtin.file', 'keys/restore.asc') }}"
       - "{{ lookup('ansible.builtin.file', 'keys/escrow.asc') }}"
+  become: true
+
+- name: Put copies into a bucket that gives nothing up before its time
+  bulwark.database.backup_job:
+    engine: mariadb
+    server:
+      socket: /run/mysqld/mysqld.sock
+      data_directory: /var/lib/mysql
+      defaults_file: /etc/mysql/my.cnf
+    recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]
+    escrow_recipients: [age1zevnhzpn4m4gpcmps2nlshz6775hq8rj2ldvujg9a000c4r2vs6shn5l2l]
+    object_storage:
+      endpoint: https://s3.example.org
+      bucket: database-copies
+      prefix: db1/main
+      access_key: "{{ vault_copies_access_key }}"
+      secret_key: "{{ vault_copies_secret_key }}"
   become: true
 
 - name: Take the job away; its backups stay

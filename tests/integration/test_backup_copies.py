@@ -145,6 +145,17 @@ def test_the_copy_is_the_store_to_the_byte_and_a_second_run_says_nothing(
     assert repository.status()["damaged"] == []
 
 
+def test_what_was_copied_in_a_week_of_minutes_is_remembered(job: BackupJob, repository: Repository) -> None:
+    """Each minute has a segment and its description."""
+    names = (f"log/{number:024X}.{kind}" for number in range(7 * 24 * 60) for kind in ("zst.age", "json"))
+    files = {name: hashlib.sha256(name.encode()).hexdigest() for name in names}
+    nothing = delivery.read_delivered(job)
+    delivery._write(job, {**nothing, "files": files, "seen": {name: ["x" * 32, files[name], 1] for name in files}})
+    assert delivery.read_delivered(job)["files"] == files
+    elsewhere = dataclasses.replace(t.cast("Offsite", job.offsite), host="another.example.org")
+    assert delivery.read_delivered(dataclasses.replace(job, offsite=elsewhere))["files"] == {}
+
+
 def test_what_the_other_side_lost_is_noticed_after_the_next_full_backup(
     job: BackupJob, site: BackupSite, repository: Repository
 ) -> None:

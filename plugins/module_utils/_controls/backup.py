@@ -80,7 +80,8 @@ CONTROLS: t.Final = (
         category="backup",
         rationale="What takes the host away, be it fire, theft or an intruder, takes backups that lie beside it, too.",
         checks=(CopiesCheck(),),
-        remedy="Run the role backup_repository at another place, and name its host in encrypted_backup_offsite_host",
+        remedy="Run the role backup_repository at another place, and name its host in encrypted_backup_offsite_host; "
+        "or name a bucket with object lock in encrypted_backup_object_storage",
         activation=LIVE,
         engines=EVERY_ENGINE,
         source=("GB-4.1", "GB-4.2", "TX-2.6.4"),

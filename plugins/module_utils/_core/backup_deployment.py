@@ -29,12 +29,24 @@ from .backup_units import (
     render_units,
 )
 from .errors import InvalidDeclaration, MissingRequirement, RefusedForSafety
+from .object_storage import PROGRAM as OBJECT_STORAGE_PROGRAM
+from .object_storage import (
+    Bucket,
+    ObjectStorage,
+    refuse_powerful,
+    refuse_unlocked,
+    render_hosts,
+)
+from .object_storage import (
+    render_configuration as render_bucket_configuration,
+)
 from .offsite import Offsite
 from .openpgp_key import KeyState, refuse_unusable
 from .pgbackrest import PROGRAM as PGBACKREST_PROGRAM
 from .pgbackrest import Repository, render_archive_configuration, render_configuration
 from .plan import Change, Plan
 from .recipient_expiry import expiry_warnings
+from .s3_signature import Credentials
 from .sealing import AGE, PROGRAMS, key_file
 
 HOME: t.Final = "/var/lib/bulwark"
@@ -130,6 +142,7 @@ class Job:
     """One job as it is declared.
 
     :param expiries: when nothing can be sealed to a recipient any more; of those that have an end, once it is known.
+    :param credentials: of object storage; None for another place, or none.
     """
 
     name: str
@@ -142,8 +155,9 @@ class Job:
     schedule: Schedule
     cluster: Cluster | None = None
     stream: str = ""
-    offsite: Offsite | None = None
+    offsite: Offsite | ObjectStorage | None = None
     repository: Repository | None = None
+    credentials: Credentials | None = None
     expiries: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -188,9 +202,15 @@ class Job:
             "server": self.server.as_document(),
             **({"stream": self.stream} if self.stream else {}),
             **({"cluster": dataclasses.asdict(self.cluster)} if self.cluster else {}),
-            **({"offsite": dataclasses.asdict(self.offsite)} if self.offsite else {}),
+            **self._place_in_document(),
             **({"repository": dataclasses.asdict(self.repository)} if self.repository else {}),
         }
+
+    def _place_in_document(self) -> dict[str, t.Any]:
+        if self.offsite is None:
+            return {}
+        kind = "object_storage" if isinstance(self.offsite, ObjectStorage) else "offsite"
+        return {kind: dataclasses.asdict(self.offsite)}
 
     def _keys_in_document(self) -> dict[str, t.Any]:
         if self.recipients.sealing == AGE:
@@ -201,7 +221,8 @@ class Job:
     def programs(self) -> dict[str, str]:
         """What the job runs, with the Debian package that each is in."""
         program, package = PROGRAMS[self.recipients.sealing]
-        return {program: package, "zstd": "zstd", **self.server.programs()}
+        sending = {OBJECT_STORAGE_PROGRAM: OBJECT_STORAGE_PROGRAM} if isinstance(self.offsite, ObjectStorage) else {}
+        return {program: package, "zstd": "zstd", **self.server.programs(), **sending}
 
     @property
     def heartbeat(self) -> tuple[str, ...]:
@@ -228,9 +249,10 @@ class Job:
                 schedule=self.schedule,
                 heartbeat=self.heartbeat,
                 stream=self.stream,
-                delivery_key=self.offsite.key if self.offsite else "",
+                delivery_key=self.offsite.waits_for if self.offsite else "",
                 repository=self.repository,
                 delivery_addresses=self.offsite.addresses if self.offsite else (),
+                delivery_hosts=self.offsite.hosts if isinstance(self.offsite, ObjectStorage) else "",
             )
         )
 
@@ -240,6 +262,7 @@ class Item:
     """A file or folder.
 
     :param data: of a file.
+    :param is_secret: nobody may see what is in it.
     """
 
     kind: str
@@ -247,7 +270,8 @@ class Item:
     owner: str
     group: str
     mode: int
-    data: bytes = b""
+    data: bytes = dataclasses.field(default=b"", repr=False)
+    is_secret: bool = False
 
     @property
     def access(self) -> str:
@@ -299,6 +323,7 @@ class Host:
     :param anteroom_is_closed: the running server's sandbox keeps its archive_command from writing there.
     :param keys: what GnuPG says of the recipients' keys.
     :param now: in seconds since the epoch.
+    :param bucket: None where copies go to none.
     """
 
     account: ObservedAccount | None
@@ -313,7 +338,8 @@ class Host:
     anteroom_is_closed: bool = False
     keys: tuple[KeyState, ...] = ()
     now: float = 0
-    other_destinations: tuple[Offsite, ...] = ()
+    other_destinations: tuple[Offsite | ObjectStorage, ...] = ()
+    bucket: Bucket | None = None
 
 
 def job_file(name: str) -> str:
@@ -323,6 +349,11 @@ def job_file(name: str) -> str:
 def offsite_folder(name: str) -> str:
     """Of the key that may add copies, and of the host key that it is shown to."""
     return f"{JOB_FOLDER}/{name}.offsite"
+
+
+def bucket_folder(name: str) -> str:
+    """Of what object storage is reached by."""
+    return f"{JOB_FOLDER}/{name}.bucket"
 
 
 def repository_folder(name: str) -> str:
@@ -335,7 +366,9 @@ def recipients_folder(name: str) -> str:
     return f"{JOB_FOLDER}/{name}.recipients"
 
 
-def outgoing_of(own: Offsite | None, others: t.Sequence[Offsite]) -> list[dict[str, t.Any]]:
+def outgoing_of(
+    own: Offsite | ObjectStorage | None, others: t.Sequence[Offsite | ObjectStorage]
+) -> list[dict[str, t.Any]]:
     """All that the account may connect to, for the packet filter: it has one account for all jobs of the host."""
     places = [*others, *([own] if own else [])]
     by_port: dict[int, set[str]] = {}
@@ -385,7 +418,14 @@ def folders_of(job: Job, server_account: str) -> list[Item]:
 
 def passages_of(job: Job) -> list[str]:
     """Folders on the way to those and to our files, outermost first."""
-    ends = [job.store, job.state, job.incoming, job.file, PROGRAM, *(item.path for item in _key_files(job))]
+    ends = [
+        job.store,
+        job.state,
+        job.incoming,
+        job.file,
+        PROGRAM,
+        *(item.path for item in (*_key_files(job), *_bucket_files(job))),
+    ]
     found: dict[str, None] = {}
     for end in filter(None, ends):
         dummy_root, *steps, dummy_name = end.split("/")
@@ -401,6 +441,7 @@ def files_of(job: Job, program: bytes) -> list[Item]:
     files = [
         Item(FILE, PROGRAM, "root", "root", 0o755, program),
         *_key_files(job),
+        *_bucket_files(job),
         Item(FILE, job.file, "root", ACCOUNT, mode, document.encode()),
     ]
     if job.repository:
@@ -444,6 +485,18 @@ def _key_files(job: Job) -> list[Item]:
     return [Item(FILE, key_file(folder, name), "root", "root", 0o644, text.encode()) for name, text in keys]
 
 
+def _bucket_files(job: Job) -> list[Item]:
+    """The account that sends reads the credentials, and nobody else but root."""
+    place = job.offsite
+    if not isinstance(place, ObjectStorage) or job.credentials is None:
+        return []
+    secret = render_bucket_configuration(place, job.credentials).encode()
+    return [
+        Item(FILE, place.hosts, "root", "root", 0o644, render_hosts(place).encode()),
+        Item(FILE, place.credentials, ACCOUNT, ACCOUNT, 0o400, secret, is_secret=True),
+    ]
+
+
 def refuse_what_cannot_work(job: Job, host: Host) -> None:
     """Raises MissingRequirement, InvalidDeclaration or RefusedForSafety, before anything changes."""
     if host.missing_programs:
@@ -465,6 +518,9 @@ def refuse_what_cannot_work(job: Job, host: Host) -> None:
         )
     for state in host.keys:
         refuse_unusable(state)
+    if isinstance(job.offsite, ObjectStorage) and host.bucket:
+        refuse_unlocked(job.offsite, host.bucket.lock, job.limits.keep_days)
+        refuse_powerful(job.offsite, host.bucket)
     _refuse_entangled(job, host)
     _refuse_strange(job, host)
 

@@ -17,6 +17,7 @@ from .backup_election import Cluster
 from .backup_moments import parse_moment
 from .declared_fields import Fields, fields_of_file
 from .errors import InvalidDeclaration
+from .object_storage import ObjectStorage
 from .offsite import Offsite
 from .openpgp_key import is_fingerprint
 from .pgbackrest import KINDS, Repository
@@ -34,6 +35,7 @@ _KNOWN: t.Final = (
     *("name", "engine", "store", "state", "incoming", "recipients", "keep_days", "compression_level"),
     *("deadline_seconds", "minimum_free_percent", "smallest_share", "server"),
     *("cluster", "stream", "offsite", "repository", "sealing", "recipient_keys", "recipients_expire"),
+    "object_storage",
 )
 
 
@@ -88,7 +90,7 @@ class BackupJob:
     server: PostgreSQLPlace | MariaDBPlace
     cluster: Cluster | None = None
     stream: str = ""
-    offsite: Offsite | None = None
+    offsite: Offsite | ObjectStorage | None = None
     repository: Repository | None = None
     sealing: str = AGE
     recipient_keys: str = ""
@@ -144,7 +146,9 @@ def _expiries(fields: Fields) -> dict[str, str]:
     return expiries
 
 
-def _offsite(fields: Fields) -> Offsite | None:
+def _offsite(fields: Fields) -> Offsite | ObjectStorage | None:
+    if fields.has("object_storage"):
+        return _object_storage(fields)
     if not fields.has("offsite"):
         return None
     known = [field.name for field in dataclasses.fields(Offsite)]
@@ -156,6 +160,20 @@ def _offsite(fields: Fields) -> Offsite | None:
         key=_folder(place, "key"),
         known_hosts=_folder(place, "known_hosts"),
         addresses=place.texts("addresses"),
+    )
+
+
+def _object_storage(fields: Fields) -> ObjectStorage:
+    known = [field.name for field in dataclasses.fields(ObjectStorage)]
+    place = Fields(fields.raw("object_storage"), where=f"{fields.where}: object_storage", known=known)
+    return ObjectStorage(
+        endpoint=place.required_text("endpoint"),
+        bucket=place.required_text("bucket"),
+        prefix=place.required_text("prefix"),
+        region=place.required_text("region"),
+        folder=_folder(place, "folder"),
+        addresses=place.texts("addresses"),
+        ca=_folder(place, "ca") if place.text("ca") else "",
     )
 
 

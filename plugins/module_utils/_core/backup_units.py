@@ -118,9 +118,10 @@ class UnitJob:
 
     :param heartbeat: the command that commits an empty transaction; empty where none is needed.
     :param stream: folder that MariaDB's binary logs are streamed to; empty where they are not.
-    :param delivery_key: private key by which the store is copied to another host; empty where it is not.
+    :param delivery_key: file with what the store is copied elsewhere by; empty where it is not.
     :param repository: of pgBackRest; None for the other engines.
-    :param delivery_addresses: those of that host.
+    :param delivery_addresses: those of the host that takes copies.
+    :param delivery_hosts: file with its name for the service that sends; empty where that needs none.
     """
 
     name: str
@@ -136,6 +137,7 @@ class UnitJob:
     delivery_key: str = ""
     repository: Repository | None = None
     delivery_addresses: tuple[str, ...] = ()
+    delivery_hosts: str = ""
 
     @property
     def unit(self) -> str:
@@ -289,6 +291,7 @@ def _deliver_service(job: UnitJob) -> str:
     Before its key is there, it waits.
     """
     limits = (("IPAddressDeny", "any"), ("IPAddressAllow", " ".join(job.delivery_addresses)))
+    names = (("BindReadOnlyPaths", f"{job.delivery_hosts}:/etc/hosts"),) if job.delivery_hosts else ()
     return _service(
         job,
         description=f"Copy the backup {job.name} to another host",
@@ -297,7 +300,7 @@ def _deliver_service(job: UnitJob) -> str:
         writable=[job.state],
         is_frequent=True,
         when=job.delivery_key,
-        sandbox=(*_SANDBOX_WITH_NETWORK, *limits, *_NO_CAPABILITIES),
+        sandbox=(*_SANDBOX_WITH_NETWORK, *limits, *names, *_NO_CAPABILITIES),
     )
 
 

@@ -72,7 +72,16 @@ class Offsite:
         if not self.addresses:
             raise InvalidDeclaration(f"offsite: {self.host} has no address", "Run the role again, it looks them up")
         for address in self.addresses:
-            _check_address(address)
+            check_address(address)
+
+    @property
+    def name(self) -> str:
+        return self.host
+
+    @property
+    def waits_for(self) -> str:
+        """Nothing is sent as long as it is not there."""
+        return self.key
 
     @property
     def known_as(self) -> str:
@@ -100,7 +109,8 @@ class Offsite:
         return ["ssh", "-F", "/dev/null", "-T", *words, "-p", str(self.port), "-l", self.user, "--", address]
 
 
-def _check_address(text: str) -> None:
+def check_address(text: str) -> None:
+    """Raises InvalidDeclaration."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -130,13 +130,16 @@ def open_regular(path: str) -> int:
     return descriptor
 
 
-def read_text(path: str) -> str:
-    """Raises OSError, and ObservationFailed for a file that is too long or no text."""
+def read_text(path: str, *, longest: int = _LONGEST_TEXT) -> str:
+    """Raises OSError, and ObservationFailed for a file that is too long or no text.
+
+    :param longest: in bytes.
+    """
     descriptor = open_regular(path)
     with os.fdopen(descriptor, "rb") as stream:
-        data = stream.read(_LONGEST_TEXT + 1)
+        data = stream.read(longest + 1)
     try:
-        if len(data) <= _LONGEST_TEXT:
+        if len(data) <= longest:
             return data.decode("utf-8")
     except UnicodeDecodeError:
         pass

@@ -31,6 +31,7 @@ from .._core.backup_deployment import (
     Job,
     ObservedAccount,
     ObservedTimer,
+    bucket_folder,
     files_of,
     folders_of,
     job_file,
@@ -41,6 +42,7 @@ from .._core.backup_deployment import (
 from .._core.backup_job_file import POSTGRESQL, parse_job
 from .._core.backup_units import ACCOUNT, ENDINGS, PYTHON, UNIT_FOLDER, Schedule
 from .._core.errors import ApplyFailed, InvalidDeclaration, ObservationFailed
+from .._core.object_storage import ObjectStorage
 from .._core.offsite import Offsite
 from .._core.pgbackrest import Repository
 from .._core.plan import Change, Plan
@@ -48,6 +50,7 @@ from .._core.sandbox import is_read_only, parse_mounts
 from .accounts import Accounts, group_number, owner_number
 from .commands import is_there, run_command
 from .files import FileContent, read_file, remove_file, replace_file
+from .object_storage import observe_bucket
 from .openpgp_keys import observe_keys
 from .processes import read_process_file
 from .units import disable_units, enable_unit, reload_manager, restart_unit, unit_properties
@@ -77,6 +80,9 @@ def observe_job(job: Job) -> Host:
         anteroom_is_closed=bool(job.server.unit and job.incoming) and _is_closed(job.server.unit, job.incoming),
         keys=observe_keys(job.recipients.keys),
         now=time.time(),
+        bucket=observe_bucket(job.offsite, job.credentials)
+        if isinstance(job.offsite, ObjectStorage) and job.credentials
+        else None,
     )
 
 
@@ -95,12 +101,13 @@ def observe_account() -> ObservedAccount | None:
 
 
 def files_of_name(name: str) -> tuple[str, ...]:
-    """Files of a job that the module makes under its name; neither store nor state, and no key of either."""
+    """Files of a job that the module makes under its name; no store, no state, and no key of others."""
     units = [f"{UNIT_FOLDER}/bulwark-backup-{name}{end}.{kind}" for end in _SUFFIXES for kind in ("service", "timer")]
     drop_ins = glob.glob(f"{UNIT_FOLDER}/*.d/60-bulwark-backup-{name}.conf")
     keys = glob.glob(f"{recipients_folder(name)}/*.asc")
     configurations = Repository(repository_folder(name)).configurations
-    paths = (*units, *sorted(drop_ins), *sorted(keys), *configurations, job_file(name))
+    of_bucket = [f"{bucket_folder(name)}/{file}" for file in ("hosts", "rclone.conf")]
+    paths = (*units, *of_bucket, *sorted(drop_ins), *sorted(keys), *configurations, job_file(name))
     return tuple(path for path in paths if os.path.lexists(path))
 
 
@@ -242,7 +249,7 @@ def _tablespaces(data_directory: str) -> tuple[str, ...]:
         raise ObservationFailed(f"can't look at {folder}: {error.strerror}", "Run the module as root") from None
 
 
-def _other_destinations(name: str) -> t.Iterator[Offsite]:
+def _other_destinations(name: str) -> t.Iterator[Offsite | ObjectStorage]:
     for path in sorted(set(glob.glob(job_file("*"))) - {job_file(name)}):
         content = read_file(path)
         # A job that can't be understood sends nothing either; its own deployment says what is wrong with it.

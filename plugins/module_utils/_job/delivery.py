@@ -4,7 +4,7 @@
 
 # This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
 
-"""The store is copied to a host that keeps copies, and what was copied is remembered."""
+"""The store is copied to a host or a bucket that keeps copies, and what was copied is remembered."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ from .._core.backup_copies import Copies, copied_fulls
 from .._core.backup_job_file import BackupJob
 from .._core.backup_moments import render_moment
 from .._core.errors import DidNotTakeEffect, MissingRequirement
+from .._core.object_storage import ObjectStorage
 from .._core.offsite import Offered, to_offer
 from .._io.backup_store import Store, checksum, read_text, write_text
+from .._io.object_storage import put
 from .._io.offsite_receiving import texts_of
 from .._io.offsite_sending import send
 from .full_backup import Done, Say
 
 _SAVE_EVERY: t.Final = 100
+# A week of segments, one each minute, takes 2 MB, and 5 MB where they are in a bucket.
+_LONGEST_STATE: t.Final = 256 * 1024 * 1024
 
 
 def deliver(job: BackupJob, say: Say) -> Done:
@@ -41,6 +45,7 @@ def deliver(job: BackupJob, say: Say) -> Done:
     new = [one for one in offered if known.get(one.path) != one.sha256]
     here = {one.path for one in offered}
     delivered = {path: sha256 for path, sha256 in known.items() if path in here}
+    seen = {path: entry for path, entry in before["seen"].items() if path in here}
     refused: list[str] = []
     count, size = 0, 0
     try:
@@ -51,16 +56,19 @@ def deliver(job: BackupJob, say: Say) -> Done:
                 delivered[one.path] = one.sha256
                 count, size = count + 1, size + one.bytes
                 if count % _SAVE_EVERY == 0:
-                    _write(job, {**before, "full": newest, "files": delivered})
+                    _write(job, {**before, "full": newest, "files": delivered, "seen": seen})
 
-            refused = send(job.store, new, job.offsite, stored)
+            if isinstance(job.offsite, ObjectStorage):
+                refused = put(job.store, new, job.offsite, keep_days=job.keep_days, seen=seen, stored=stored)
+            else:
+                refused = send(job.store, new, job.offsite, stored)
     finally:
         complete = not refused and len(delivered) == len(here)
         moment = render_moment(time.time()) if complete else before["last_success"]
-        _write(job, {"full": newest, "files": delivered, "last_success": moment})
+        _write(job, {"full": newest, "files": delivered, "last_success": moment, "seen": seen})
     if refused:
         more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-        raise DidNotTakeEffect(f"{job.offsite.host} has not taken {refused[0]}{more}", "Look at both files")
+        raise DidNotTakeEffect(f"copies with {job.offsite.host}: {refused[0]}{more}", "Look at the file here and there")
     if count:
         say(f"{count} files are with {job.offsite.host}, {size} bytes")
     return Done(bytes=size)
@@ -73,13 +81,16 @@ def undelivered(job: BackupJob) -> list[str]:
 
 
 def read_delivered(job: BackupJob) -> dict[str, t.Any]:
-    """``files``: SHA-256 by path; ``full``: the newest backup then; ``last_success``: when nothing was left over."""
-    nothing: dict[str, t.Any] = {"full": None, "files": {}, "last_success": None}
+    """``files``: SHA-256 by path; ``full``: the newest backup then; ``last_success``: when nothing was left over;
+    ``seen``: of a bucket, what was read back; ``place``: whose all that is. What another place has is of no use."""
+    place = job.offsite.name if job.offsite else ""
+    nothing: dict[str, t.Any] = {"full": None, "files": {}, "last_success": None, "seen": {}, "place": place}
     try:
-        found = json.loads(read_text(_path(job)))
+        found = json.loads(read_text(_path(job), longest=_LONGEST_STATE))
     except (OSError, ValueError):
         return nothing
-    return {**nothing, **found} if isinstance(found, dict) else nothing
+    is_of_place = isinstance(found, dict) and found.get("place", place) == place
+    return {**nothing, **found} if is_of_place else nothing
 
 
 def read_copies(job: BackupJob) -> Copies | None:
@@ -95,7 +106,8 @@ def _offered(job: BackupJob) -> list[Offered]:
 
 
 def _write(job: BackupJob, document: t.Mapping[str, t.Any]) -> None:
-    write_text(_path(job), json.dumps(document, sort_keys=True) + "\n")
+    place = job.offsite.name if job.offsite else ""
+    write_text(_path(job), json.dumps({**document, "place": place}, sort_keys=True) + "\n")
 
 
 def _path(job: BackupJob) -> str:

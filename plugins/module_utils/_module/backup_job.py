@@ -19,6 +19,7 @@ from .._core.backup_deployment import (
     Job,
     Limits,
     Server,
+    bucket_folder,
     check_name,
     offsite_folder,
     outgoing_of,
@@ -32,8 +33,10 @@ from .._core.backup_recipients import check_recipients
 from .._core.backup_segments import DEFAULT_SEGMENT_BYTES
 from .._core.backup_units import PROGRAM, PYTHON, Schedule
 from .._core.errors import InvalidDeclaration
+from .._core.object_storage import ObjectStorage, check_credentials, host_of
 from .._core.offsite import Offsite
 from .._core.plan import Change, Plan
+from .._core.s3_signature import Credentials
 from .._core.sealing import AGE, TOOLS
 from .._io.backup_program import build_program
 from .._io.job_deployment import apply_plan, observe_job, observe_leftovers
@@ -76,6 +79,16 @@ def job_options() -> dict[str, dict[str, t.Any]]:
         "port": {"type": "int", "default": 22},
         "user": {"type": "str", "default": "bulwark-copies"},
     }
+    secret = {"type": "str", "required": True, "no_log": True}
+    object_storage = {
+        "endpoint": {"type": "str", "required": True},
+        "bucket": {"type": "str", "required": True},
+        "prefix": {"type": "str", "required": True},
+        "region": {"type": "str", "default": "us-east-1"},
+        "access_key": secret,
+        "secret_key": secret,
+        "ca": {"type": "path", "default": ""},
+    }
     repository = {
         "between": {"type": "str", "choices": list(_BETWEEN), "default": _BETWEEN[0]},
         "between_at": {**names, "default": []},
@@ -95,6 +108,7 @@ def job_options() -> dict[str, dict[str, t.Any]]:
         "cluster": {"type": "dict", "options": cluster},
         "point_in_time": {"type": "bool", "default": True},
         "offsite": {"type": "dict", "options": offsite},
+        "object_storage": {"type": "dict", "options": object_storage},
         "escrow_recipients": keys,
         "repository": {"type": "dict", "options": repository},
         # Public, but a secret one that got there by mistake must not get into a log.
@@ -216,7 +230,8 @@ def _job(options: t.Mapping[str, t.Any]) -> Job:
         ),
         cluster=_cluster(engine, options),
         stream=f"{state}/stream" if engine == MARIADB and options["point_in_time"] else "",
-        offsite=_offsite(name, options["offsite"]),
+        offsite=_offsite(name, options),
+        credentials=_credentials(options["object_storage"]),
         repository=_repository(name, engine, options),
     )
 
@@ -236,7 +251,16 @@ def _repository(name: str, engine: str, options: t.Mapping[str, t.Any]) -> pgbac
     )
 
 
-def _offsite(name: str, declared: t.Mapping[str, t.Any] | None) -> Offsite | None:
+def _offsite(name: str, options: t.Mapping[str, t.Any]) -> Offsite | ObjectStorage | None:
+    declared, bucket = options["offsite"], options["object_storage"]
+    if declared and bucket:
+        raise InvalidDeclaration(
+            "offsite and object_storage are both declared", "Copies go to one place: leave one out"
+        )
+    if bucket:
+        known = {field: bucket[field] for field in ("endpoint", "bucket", "prefix", "region", "ca")}
+        addresses = resolve(host_of(bucket["endpoint"]), what="object_storage")
+        return ObjectStorage(**known, folder=bucket_folder(name), addresses=addresses)
     if not declared:
         return None
     folder = offsite_folder(name)
@@ -244,6 +268,10 @@ def _offsite(name: str, declared: t.Mapping[str, t.Any] | None) -> Offsite | Non
     return Offsite(
         declared["host"], declared["port"], declared["user"], f"{folder}/key", f"{folder}/known_hosts", addresses
     )
+
+
+def _credentials(bucket: t.Mapping[str, t.Any] | None) -> Credentials | None:
+    return check_credentials(bucket["access_key"], bucket["secret_key"]) if bucket else None
 
 
 def _cluster(engine: str, options: t.Mapping[str, t.Any]) -> Cluster | None:
@@ -279,14 +307,14 @@ def _server(engine: str, options: t.Mapping[str, t.Any]) -> Server:
 
 
 def _diff(plan: Plan, before: Host | None) -> list[dict[str, str]]:
-    """Text files as wholes, the rest a line each. Nothing of it is secret; the program is no text."""
+    """Text files as wholes, the rest a line each, and so what is secret; the program is no text."""
     texts = [change for change in plan if change.payload[0] == PUT and _is_text(change.payload[1])]
     rest = Plan(tuple(change for change in plan if change not in texts))
     return [*(_file_diff(change, before) for change in texts), *([rest.diff()] if rest else [])]
 
 
 def _is_text(item: Item) -> bool:
-    return item.kind == FILE and item.path != PROGRAM
+    return item.kind == FILE and item.path != PROGRAM and not item.is_secret
 
 
 def _file_diff(change: Change, before: Host | None) -> dict[str, str]:

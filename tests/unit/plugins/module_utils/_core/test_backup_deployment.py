@@ -45,6 +45,12 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.errors impo
     MissingRequirement,
     RefusedForSafety,
 )
+from ansible_collections.bulwark.database.plugins.module_utils._core.object_storage import (
+    Bucket,
+    Lock,
+    ObjectStorage,
+    check_credentials,
+)
 from ansible_collections.bulwark.database.plugins.module_utils._core.offsite import Offsite
 from ansible_collections.bulwark.database.plugins.module_utils._core.openpgp_key import KeyState
 from ansible_collections.bulwark.database.plugins.module_utils._core.pgbackrest import Repository
@@ -407,3 +413,41 @@ def test_a_host_without_gnupg_is_told_to_install_it() -> None:
     assert "age" not in BY_GNUPG.programs()
     with pytest.raises(MissingRequirement, match=r"gpg is not there\. Install Debian's gpg"):
         plan_present(BY_GNUPG, dataclasses.replace(EMPTY, missing_programs=("gpg",)), PROGRAM)
+
+
+BUCKET = ObjectStorage(
+    "https://s3.example.org", "copies", "db1/main", "us-east-1", "/etc/bulwark/backup/main.bucket", ("192.0.2.7",)
+)
+IN_BUCKET = dataclasses.replace(JOB, offsite=BUCKET, credentials=check_credentials("KEY", "hidden-word"))
+
+
+def test_the_secret_of_a_bucket_is_in_one_file_that_the_account_alone_reads() -> None:
+    with_secret = [item for item in files_of(IN_BUCKET, PROGRAM) if b"hidden-word" in item.data]
+    assert [(item.path, item.access, item.is_secret) for item in with_secret] == [
+        ("/etc/bulwark/backup/main.bucket/rclone.conf", "bulwark-backup:bulwark-backup 0400", True)
+    ]
+    plan = plan_present(IN_BUCKET, dataclasses.replace(deployed(), bucket=Bucket(Lock("COMPLIANCE", 8))), PROGRAM)
+    assert "hidden-word" not in repr(plan) + str(plan.diff()) + repr(IN_BUCKET)
+    assert parse_job(json.dumps(IN_BUCKET.document)).offsite == BUCKET
+    assert IN_BUCKET.programs()["rclone"] == "rclone"
+    assert "rclone" not in JOB.programs()
+
+
+def test_the_service_that_sends_knows_one_name_and_reaches_one_host() -> None:
+    unit = IN_BUCKET.units["bulwark-backup-main-deliver.service"]
+    assert "IPAddressAllow=192.0.2.7\n" in unit
+    assert "BindReadOnlyPaths=/etc/bulwark/backup/main.bucket/hosts:/etc/hosts\n" in unit
+    assert "ConditionPathExists=/etc/bulwark/backup/main.bucket/rclone.conf\n" in unit
+
+
+@pytest.mark.parametrize(
+    ("bucket", "says"),
+    [
+        (Bucket(None), "does not lock what is put there"),
+        (Bucket(Lock("COMPLIANCE", 7)), "locks for 7 days, 8 are needed"),
+        (Bucket(Lock("COMPLIANCE", 8), "remove versions of objects"), "may remove versions of objects"),
+    ],
+)
+def test_a_bucket_that_may_lose_copies_is_refused(bucket: Bucket, says: str) -> None:
+    with pytest.raises(RefusedForSafety, match=says):
+        plan_present(IN_BUCKET, dataclasses.replace(deployed(), bucket=bucket), PROGRAM)
