@@ -20,6 +20,7 @@ from .._core.backup_deployment import (
     Limits,
     Server,
     check_name,
+    incoming_of,
     offsite_folder,
     outgoing_of,
     plan_absent,
@@ -81,6 +82,10 @@ def job_options() -> dict[str, dict[str, t.Any]]:
         "between_at": {**names, "default": []},
         "processes": {"type": "int", "default": 1},
         "port": {"type": "int", "default": pgbackrest.DEFAULT_PORT},
+        "side": {"type": "str", "choices": list(pgbackrest.SIDES), "default": pgbackrest.TOGETHER},
+        "address": {"type": "str", "default": ""},
+        "source_address": {"type": "str", "default": ""},
+        "source_port": {"type": "int", "default": pgbackrest.DEFAULT_SOURCE_PORT},
     }
     return {
         "name": {"type": "str", "default": "main"},
@@ -141,7 +146,8 @@ class PresentJob:
             "units": sorted(job.units),
             "archive_command": archive_command(job),
             "restart_pending": observed.anteroom_is_closed,
-            "outgoing": outgoing_of(job.offsite, observed.other_destinations),
+            "outgoing": outgoing_of([job, *observed.other_jobs]),
+            "incoming": incoming_of([job, *observed.other_jobs]),
             "diff": _diff(plan, self._before),
         }
 
@@ -177,6 +183,8 @@ def subject(options: t.Mapping[str, t.Any]) -> PresentJob | AbsentJob:
 
 def archive_command(job: Job) -> str:
     """For PostgreSQL's parameter of that name; empty for a server without."""
+    if job.repository and job.side == pgbackrest.REPOSITORY:
+        return ""
     if job.repository:
         return pgbackrest.archive_command(job.repository, job.name)
     if not job.incoming:
@@ -188,7 +196,8 @@ def _job(options: t.Mapping[str, t.Any]) -> Job:
     name, engine = check_name(options["name"]), options["engine"]
     if engine is None:
         raise InvalidDeclaration("engine is missing", f"One of {', '.join(_ENGINES)}")
-    has_log = engine == POSTGRESQL
+    repository = _repository(name, engine, options)
+    has_log = engine == POSTGRESQL or (repository is not None and repository.side == pgbackrest.REPOSITORY)
     incoming = options["incoming_path"] or (f"/var/lib/bulwark/incoming/{name}" if has_log else "")
     if incoming and not has_log:
         raise InvalidDeclaration(f"incoming_path is of no use with the engine {engine}", "Leave it out")
@@ -217,7 +226,7 @@ def _job(options: t.Mapping[str, t.Any]) -> Job:
         cluster=_cluster(engine, options),
         stream=f"{state}/stream" if engine == MARIADB and options["point_in_time"] else "",
         offsite=_offsite(name, options["offsite"]),
-        repository=_repository(name, engine, options),
+        repository=repository,
     )
 
 
@@ -233,6 +242,10 @@ def _repository(name: str, engine: str, options: t.Mapping[str, t.Any]) -> pgbac
         between=pgbackrest.KINDS[declared.get("between") or _BETWEEN[0]] if declared.get("between_at") else "",
         processes=declared.get("processes") or 1,
         port=declared.get("port") or pgbackrest.DEFAULT_PORT,
+        side=declared.get("side") or pgbackrest.TOGETHER,
+        address=declared.get("address") or "",
+        source_address=declared.get("source_address") or "",
+        source_port=declared.get("source_port") or pgbackrest.DEFAULT_SOURCE_PORT,
     )
 
 

@@ -32,8 +32,9 @@ def test_a_place_without_an_address_is_refused(addresses: tuple[str, ...]) -> No
 
 def test_the_account_may_reach_what_any_of_its_jobs_needs() -> None:
     third = dataclasses.replace(PLACE, addresses=("192.0.2.8", "192.0.2.7"))
-    assert outgoing_of(None, ()) == []
-    assert outgoing_of(PLACE, (OTHER, third)) == [
+    assert outgoing_of([]) == []
+    jobs = [dataclasses.replace(JOB, offsite=place) for place in (PLACE, OTHER, third)]
+    assert outgoing_of(jobs) == [
         {"port": 22, "networks": ["192.0.2.7", "192.0.2.8", "2001:db8::7"]},
         {"port": 2222, "networks": ["198.51.100.1"]},
     ]
