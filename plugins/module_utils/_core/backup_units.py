@@ -375,6 +375,8 @@ def _collect_service(job: UnitJob) -> str:
         job,
         description=f"Carry the log of the backup {job.name} into its store",
         command=job.command("collect"),
+        # before both hosts know each other there is nothing to carry
+        when=job.repository.anteroom.certificate("source") if job.repository else "",
         seconds=_COLLECT_SECONDS,
         writable=[job.store, job.state, *([job.incoming] if job.incoming else [])],
         is_frequent=True,
