@@ -9,10 +9,25 @@ import dataclasses
 import pytest
 
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_deployment import outgoing_of
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_job_file import BackupJob, MariaDBPlace
 from ansible_collections.bulwark.database.plugins.module_utils._core.errors import InvalidDeclaration
 from ansible_collections.bulwark.database.plugins.module_utils._core.offsite import Offsite
 
 PLACE = Offsite("copies.example.org", 22, "bulwark-copies", "/k/key", "/k/known_hosts", ("192.0.2.7", "2001:db8::7"))
+JOB = BackupJob(
+    name="main",
+    engine="mariadb",
+    store="/store",
+    state="/state",
+    incoming="",
+    recipients=("one", "two"),
+    keep_days=7,
+    compression_level=1,
+    deadline_seconds=60,
+    minimum_free_percent=1,
+    smallest_share=0.5,
+    server=MariaDBPlace("/socket", "account", "/etc/my.cnf", "/data"),
+)
 OTHER = dataclasses.replace(PLACE, host="elsewhere.example.org", port=2222, addresses=("198.51.100.1",))
 
 
