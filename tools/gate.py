@@ -153,9 +153,9 @@ def stages(*, full: bool) -> list[Stage]:
         scenarios.append(molecule("postgresql_hardening", "debian-testing"))
         scenarios.append(molecule("mariadb_hardening", "debian12"))
         longer_ways = ("host_hardening", "postgresql_transition", "galera_transition", "galera_faults")
-        backups = ("encrypted_backup", "restore_test", "backup_repository", "backup_monitoring", "pgbackrest_backup")
-        backups += ("pgbackrest_repository",)
-        scenarios += [molecule(scenario, "debian12") for scenario in (*longer_ways, *backups)]
+        backups = ("encrypted_backup", "restore_test", "backup_repository", "backup_monitoring")
+        pgbackrest = ("pgbackrest_backup", "pgbackrest_repository")
+        scenarios += [molecule(scenario, "debian12") for scenario in (*longer_ways, *backups, *pgbackrest)]
     gate = [
         Stage("lint", 6, LINT),
         Stage(
