@@ -167,7 +167,7 @@ def test_nobody_else_is_let_in() -> None:
         assert subprocess.run(["python3", "-c", probe, address, port], check=False).returncode != 0
     # without the certificate it is of no use either
     said = run(
-        f"openssl s_client -connect 10.89.77.234:8432 -brief </dev/null 2>&1; runuser -u nobody -- {PUSHER[20:]} info"
+        f"runuser -u nobody -- {PUSHER[20:]} info"
     )
     assert "shop" not in said.stdout.replace("shop.pgbackrest", "")
 

@@ -440,6 +440,7 @@ def folders_of(job: Job, server_account: str) -> list[Item]:
             folders.append(Item(FOLDER, job.repository.secrets, "root", ACCOUNT, 0o750))
         if job.side == REPOSITORY:
             anteroom = job.repository.anteroom
+            folders.append(Item(FOLDER, job.repository.empty_root, "root", "root", 0o755))
             folders.append(Item(FOLDER, anteroom.folder, "root", ACCOUNT, 0o750))
             folders.append(Item(FOLDER, anteroom.secrets, "root", ACCOUNT, 0o750))
     return folders

@@ -104,6 +104,11 @@ class Repository:
         return dataclasses.replace(self, folder=f"{self.folder}/anteroom")
 
     @property
+    def empty_root(self) -> str:
+        """Where the server of the anteroom has its file system put together, of what it may see."""
+        return f"{self.folder}/root"
+
+    @property
     def served(self) -> Repository:
         """That which the server of this host lets the database's side into."""
         return self if self.side == TOGETHER else self.anteroom

@@ -237,11 +237,10 @@ def test_what_the_database_s_host_reaches_is_the_anteroom_in_a_service_that_sees
     assert "repo1-path=/var/lib/bulwark/incoming/main\n" in served
     assert "tls-server-auth=main=main\n" in served
     unit = items["/etc/systemd/system/bulwark-backup-main-repository.service"].data.decode()
-    assert "TemporaryFileSystem=/:ro\n" in unit
+    assert f"RootDirectory={folder}/root\nTemporaryFileSystem=/:ro\n" in unit
+    assert items[f"{folder}/root"].access == "root:root 0755"
     assert "CapabilityBoundingSet=\n" in unit
     assert "IPAddressAllow=192.0.2.2\n" in unit
-    # either would bring in the files of the account's other processes, or the repository's own
-    assert "ProtectProc" not in unit
     assert OF_REPOSITORY.store not in unit
     bound = re.findall(r"^Bind(?:ReadOnly)?Paths=(.*)$", unit, re.MULTILINE)
     ours = [path for line in bound for path in line.split() if "bulwark" in path]
