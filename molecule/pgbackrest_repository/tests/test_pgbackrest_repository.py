@@ -166,9 +166,7 @@ def test_nobody_else_is_let_in() -> None:
     for address, port in (("10.89.77.234", "8432"), ("10.89.77.233", "8433")):
         assert subprocess.run(["python3", "-c", probe, address, port], check=False).returncode != 0
     # without the certificate it is of no use either
-    said = run(
-        f"runuser -u nobody -- {PUSHER[20:]} info"
-    )
+    said = run(f"runuser -u nobody -- {PUSHER[20:]} info")
     assert "shop" not in said.stdout.replace("shop.pgbackrest", "")
 
 
