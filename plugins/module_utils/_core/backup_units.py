@@ -269,8 +269,8 @@ def _repository_service(job: UnitJob, repository: Repository) -> str:
 def _anteroom_service(job: UnitJob, repository: Repository) -> str:
     """Takes WAL from the database's host, which has no access to the repository.
 
-    A temporary file system for / alone is passed over by systemd 252 without a word: it takes a folder to begin.
-    /proc is there (systemd needs it), and by it the files of the account's other processes while they run: see ADR 0020.
+    A temporary file system for / alone is passed over by systemd 252 without a word: it takes a folder first.
+    /proc is there, and by it the files of the account's other processes while they run: see ADR 0020.
     """
     anteroom = repository.anteroom
     confined = [one for one in _with_peer(job) if one[0] not in ("ProtectProc", "PrivateTmp")]
