@@ -156,7 +156,7 @@ def stages(*, full: bool) -> list[Stage]:
         scenarios.append(molecule("mariadb_hardening", "debian12"))
         longer_ways = ("host_hardening", "postgresql_transition", "galera_transition", "galera_faults")
         backups = ("encrypted_backup", "restore_test", "backup_repository", "object_storage", "backup_monitoring")
-        backups_of_engines = ("pgbackrest_backup", "galera_backup")
+        backups_of_engines = ("pgbackrest_backup", "pgbackrest_repository", "galera_backup")
         several = (*longer_ways, *backups, *backups_of_engines)
         scenarios += [molecule(scenario, "debian12") for scenario in several]
     gate = [

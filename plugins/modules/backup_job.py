@@ -116,9 +116,32 @@ options:
         type: int
         default: 1
       port:
-        description: Port on the loopback address at which the repository takes WAL from the server's own account.
+        description:
+          - Port at which the repository takes WAL, on the loopback address from the server's own account, or with
+            O(repository.side) on O(repository.address) from the database's host.
         type: int
         default: 8432
+      side:
+        description:
+          - Which part of the job this host has. V(together) is all of it.
+          - V(repository) is the repository, its passphrase and the services that make backups, of a server on another
+            host, whose places O(server) names. V(database) is what that host needs to be read and to push its WAL. It
+            gets no passphrase, and reaches an anteroom of the repository alone.
+        type: str
+        choices: [together, database, repository]
+        default: together
+      address:
+        description: IP address of the repository's host, where there are two.
+        type: str
+        default: ''
+      source_address:
+        description: IP address of the database's host, where there are two.
+        type: str
+        default: ''
+      source_port:
+        description: Port of O(repository.source_address) at which the repository's host reads the database.
+        type: int
+        default: 8433
   store:
     description: Folder of the backups. Default is C(/var/backups/bulwark/NAME). Better is a file system of its own.
     type: str
@@ -418,6 +441,14 @@ outgoing:
   type: list
   elements: dict
   sample: [{port: 22, networks: [192.0.2.7]}]
+incoming:
+  description:
+    - Ports at which other hosts have to reach this one, for all jobs of the host, as
+      O(bulwark.database.packet_filter#module:ports) takes it. Empty where no job has a part on another host.
+  returned: O(state=present)
+  type: list
+  elements: dict
+  sample: [{port: 8432, networks: [192.0.2.8], comment: backup main}]
 changes:
   description: What was changed, or would be.
   returned: success

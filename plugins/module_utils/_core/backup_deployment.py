@@ -9,13 +9,14 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import json
 import posixpath
 import re
 import typing as t
 
 from .backup_election import Cluster
-from .backup_job_file import FORMAT, MARIADB, PGBACKREST, POSTGRESQL
+from .backup_job_file import FORMAT, MARIADB, PGBACKREST, POSTGRESQL, BackupJob
 from .backup_moments import render_moment
 from .backup_recipients import Recipients
 from .backup_units import (
@@ -42,8 +43,17 @@ from .object_storage import (
 )
 from .offsite import Offsite
 from .openpgp_key import KeyState, refuse_unusable
+from .pgbackrest import (
+    DATABASE,
+    REPOSITORY,
+    TOGETHER,
+    Repository,
+    render_anteroom_configuration,
+    render_archive_configuration,
+    render_configuration,
+    render_source_configuration,
+)
 from .pgbackrest import PROGRAM as PGBACKREST_PROGRAM
-from .pgbackrest import Repository, render_archive_configuration, render_configuration
 from .plan import Change, Plan
 from .recipient_expiry import expiry_warnings
 from .s3_signature import Credentials
@@ -172,9 +182,15 @@ class Job:
                 "offsite is of no use with the engine pgbackrest, which rewrites what it stores",
                 "Use the engine postgresql, whose copies can't be overwritten",
             )
+        if self.repository:
+            _check_addresses(self.repository)
         for what, path in self.paths().items():
             if path:
                 _check_path(what, path)
+
+    @property
+    def side(self) -> str:
+        return self.repository.side if self.repository else TOGETHER
 
     def paths(self) -> dict[str, str]:
         server = self.server
@@ -221,6 +237,10 @@ class Job:
     def programs(self) -> dict[str, str]:
         """What the job runs, with the Debian package that each is in."""
         program, package = PROGRAMS[self.recipients.sealing]
+        if self.side == DATABASE:
+            return self.server.programs()
+        if self.side == REPOSITORY:
+            return {program: package, PGBACKREST_PROGRAM: "pgbackrest"}
         sending = {OBJECT_STORAGE_PROGRAM: OBJECT_STORAGE_PROGRAM} if isinstance(self.offsite, ObjectStorage) else {}
         return {program: package, "zstd": "zstd", **self.server.programs(), **sending}
 
@@ -319,7 +339,8 @@ class Host:
     :param timers: by unit name, of those that systemd knows.
     :param job_files: every file of ours that carries this job's name, whatever is declared.
     :param calendar_complaint: why systemd does not take the schedule; empty if it does.
-    :param other_destinations: where the account's other jobs send copies to.
+    :param other_jobs: of the account on this host, as their files say.
+    :param present_job: the job of this name as its file says; None if there is none.
     :param anteroom_is_closed: the running server's sandbox keeps its archive_command from writing there.
     :param keys: what GnuPG says of the recipients' keys.
     :param now: in seconds since the epoch.
@@ -338,7 +359,8 @@ class Host:
     anteroom_is_closed: bool = False
     keys: tuple[KeyState, ...] = ()
     now: float = 0
-    other_destinations: tuple[Offsite | ObjectStorage, ...] = ()
+    other_jobs: tuple[BackupJob, ...] = ()
+    present_job: BackupJob | None = None
     bucket: Bucket | None = None
 
 
@@ -366,15 +388,27 @@ def recipients_folder(name: str) -> str:
     return f"{JOB_FOLDER}/{name}.recipients"
 
 
-def outgoing_of(
-    own: Offsite | ObjectStorage | None, others: t.Sequence[Offsite | ObjectStorage]
-) -> list[dict[str, t.Any]]:
+def outgoing_of(jobs: t.Iterable[Job | BackupJob]) -> list[dict[str, t.Any]]:
     """All that the account may connect to, for the packet filter: it has one account for all jobs of the host."""
-    places = [*others, *([own] if own else [])]
     by_port: dict[int, set[str]] = {}
-    for place in places:
-        by_port.setdefault(place.port, set()).update(place.addresses)
+    for job in jobs:
+        if job.offsite:
+            by_port.setdefault(job.offsite.port, set()).update(job.offsite.addresses)
+        if job.repository and job.repository.side == REPOSITORY:
+            address, port = job.repository.peer
+            by_port.setdefault(port, set()).add(address)
     return [{"port": port, "networks": sorted(by_port[port])} for port in sorted(by_port)]
+
+
+def incoming_of(jobs: t.Iterable[Job | BackupJob]) -> list[dict[str, t.Any]]:
+    """Ports at which the other hosts of jobs are let in, for the packet filter, and nobody else."""
+    found = {}
+    for job in jobs:
+        if job.repository and job.repository.side != TOGETHER:
+            comment = f"backup {job.name}"
+            rule = {"port": job.repository.own_port, "networks": [job.repository.peer[0]], "comment": comment}
+            found[job.repository.own_port] = rule
+    return [found[port] for port in sorted(found)]
 
 
 def drop_in_file(name: str, unit: str) -> str:
@@ -390,6 +424,26 @@ def check_name(name: str) -> str:
     return name
 
 
+def _check_addresses(repository: Repository) -> None:
+    """Addresses, because the services can't ask for names; and each certificate carries that of its host."""
+    named = {"address": repository.address, "source_address": repository.source_address}
+    for option, address in named.items():
+        if repository.side == TOGETHER:
+            if address:
+                raise InvalidDeclaration(f"repository: {option} is of no use on one host", "Leave it out, or name side")
+            continue
+        try:
+            ipaddress.ip_address(address)
+        except ValueError:
+            raise InvalidDeclaration(
+                f"repository: {option} is {address!r}, no address", "Give the IP address that the other host reaches"
+            ) from None
+    if repository.side != TOGETHER and repository.address == repository.source_address:
+        raise InvalidDeclaration(
+            f"repository: both hosts are {repository.address}", "Leave side out where all is on one host"
+        )
+
+
 def _check_path(what: str, path: str) -> None:
     if not posixpath.isabs(path):
         raise InvalidDeclaration(f"{what} is {path!r}, not an absolute path", "Begin it with /")
@@ -402,30 +456,32 @@ def _check_path(what: str, path: str) -> None:
 
 def folders_of(job: Job, server_account: str) -> list[Item]:
     """The job's own folders, with who may do what in them."""
-    folders = [
-        Item(FOLDER, job.store, ACCOUNT, ACCOUNT, 0o700),
-        Item(FOLDER, job.state, ACCOUNT, ACCOUNT, 0o750),
-    ]
-    if job.incoming:
+    folders = [Item(FOLDER, job.state, ACCOUNT, ACCOUNT, 0o750)]
+    if job.side != DATABASE:
+        folders.append(Item(FOLDER, job.store, ACCOUNT, ACCOUNT, 0o700))
+    if job.side == REPOSITORY:
+        folders.append(Item(FOLDER, job.incoming, ACCOUNT, ACCOUNT, 0o700))
+    elif job.incoming:
         # The server puts segments there, the backup account takes them away; files get its group.
         folders.append(Item(FOLDER, job.incoming, server_account, ACCOUNT, 0o2770))
     if job.repository:
         # The server's account reads its own half there; the passphrase is in a folder that it can't enter.
         folders.append(Item(FOLDER, job.repository.folder, "root", "root", 0o755))
-        folders.append(Item(FOLDER, job.repository.secrets, "root", ACCOUNT, 0o750))
+        if job.side != DATABASE:
+            folders.append(Item(FOLDER, job.repository.secrets, "root", ACCOUNT, 0o750))
+        if job.side == REPOSITORY:
+            anteroom = job.repository.anteroom
+            folders.append(Item(FOLDER, job.repository.empty_root, "root", "root", 0o755))
+            folders.append(Item(FOLDER, anteroom.folder, "root", ACCOUNT, 0o750))
+            folders.append(Item(FOLDER, anteroom.secrets, "root", ACCOUNT, 0o750))
     return folders
 
 
 def passages_of(job: Job) -> list[str]:
     """Folders on the way to those and to our files, outermost first."""
-    ends = [
-        job.store,
-        job.state,
-        job.incoming,
-        job.file,
-        PROGRAM,
-        *(item.path for item in (*_key_files(job), *_bucket_files(job))),
-    ]
+    store = "" if job.side == DATABASE else job.store
+    files = (*_key_files(job), *_bucket_files(job))
+    ends = [store, job.state, job.incoming, job.file, PROGRAM, *(item.path for item in files)]
     found: dict[str, None] = {}
     for end in filter(None, ends):
         dummy_root, *steps, dummy_name = end.split("/")
@@ -446,7 +502,7 @@ def files_of(job: Job, program: bytes) -> list[Item]:
     ]
     if job.repository:
         files += _configurations(job, job.repository)
-    if job.server.unit and job.incoming:
+    if job.server.unit and job.incoming and job.side == TOGETHER:
         drop_in = render_archiving_drop_in(job.incoming)
         files.append(Item(FILE, drop_in_file(job.name, job.server.unit), "root", "root", 0o644, drop_in.encode()))
     units = job.units.items()
@@ -460,6 +516,14 @@ def _configurations(job: Job, repository: Repository) -> list[Item]:
     """Of pgBackRest: nothing in them is secret, and the server's account reads only its own."""
     server = job.server.as_document()
     level = job.limits.compression_level
+    data_directory = server["data_directory"]
+    of_archive = render_archive_configuration(
+        repository, job.name, data_directory=data_directory, compression_level=level
+    )
+    archive = Item(FILE, repository.archive_configuration, "root", "root", 0o644, of_archive.encode())
+    if job.side == DATABASE:
+        source = render_source_configuration(repository, job.name, state=job.state, data_directory=data_directory)
+        return [archive, Item(FILE, repository.source_configuration, "root", ACCOUNT, 0o640, source.encode())]
     of_repository = render_configuration(
         repository,
         job.name,
@@ -469,13 +533,11 @@ def _configurations(job: Job, repository: Repository) -> list[Item]:
         compression_level=level,
         server=server,
     )
-    of_archive = render_archive_configuration(
-        repository, job.name, data_directory=server["data_directory"], compression_level=level
-    )
-    return [
-        Item(FILE, repository.configuration, "root", ACCOUNT, 0o640, of_repository.encode()),
-        Item(FILE, repository.archive_configuration, "root", "root", 0o644, of_archive.encode()),
-    ]
+    own = Item(FILE, repository.configuration, "root", ACCOUNT, 0o640, of_repository.encode())
+    if job.side == TOGETHER:
+        return [own, archive]
+    of_anteroom = render_anteroom_configuration(repository, job.name, incoming=job.incoming)
+    return [own, Item(FILE, repository.anteroom.configuration, "root", ACCOUNT, 0o640, of_anteroom.encode())]
 
 
 def _key_files(job: Job) -> list[Item]:
@@ -505,7 +567,7 @@ def refuse_what_cannot_work(job: Job, host: Host) -> None:
         raise MissingRequirement(
             f"the program {program} is not there", f"Install Debian's {package}" if package else "Install it"
         )
-    if host.server_account is None:
+    if host.server_account is None and job.side != REPOSITORY:
         raise InvalidDeclaration(
             f"the data directory {job.server.data_directory} does not exist", "Correct data_directory"
         )
@@ -521,17 +583,35 @@ def refuse_what_cannot_work(job: Job, host: Host) -> None:
     if isinstance(job.offsite, ObjectStorage) and host.bucket:
         refuse_unlocked(job.offsite, host.bucket.lock, job.limits.keep_days)
         refuse_powerful(job.offsite, host.bucket)
+    _refuse_taken(job, host)
     _refuse_entangled(job, host)
     _refuse_strange(job, host)
 
 
+def _refuse_taken(job: Job, host: Host) -> None:
+    """Several database hosts may have their repositories on one host: none takes over what is another's."""
+    own, present = job.repository, host.present_job.repository if host.present_job else None
+    if own and present and own.side == REPOSITORY and (present.side, present.peer[0]) != (own.side, own.peer[0]):
+        raise RefusedForSafety(
+            f"the job {job.name} is here already, for {present.peer[0] or 'this host itself'}",
+            "Give this one another name; or, where that host has moved, remove the job (state: absent) first",
+        )
+    for other in host.other_jobs:
+        if own and other.repository and other.repository.own_port == own.own_port:
+            raise InvalidDeclaration(
+                f"the port {own.own_port} is that of the job {other.name} already", "Give each job of a host its own"
+            )
+
+
 def _refuse_entangled(job: Job, host: Host) -> None:
     """A store within the data would be backed up into itself, and be lost with it."""
+    if job.side == DATABASE:
+        return  # what it names is on the other host
     data = host.real_paths.get(job.server.data_directory, job.server.data_directory)
     named = {"store": job.store, "state_path": job.state, "incoming_path": job.incoming}
     real = {what: host.real_paths.get(path, path) for what, path in named.items() if path}
     for what, path in real.items():
-        if _is_within(path, data) or _is_within(data, path):
+        if job.side != REPOSITORY and (_is_within(path, data) or _is_within(data, path)):
             raise RefusedForSafety(
                 f"{what} {path} and the data directory {data} are one within the other",
                 "Keep backups on another file system, or at least in a folder of their own",
@@ -630,8 +710,11 @@ def _removals(paths: t.Iterable[str], host: Host) -> list[Change]:
 def _read_by(timer: str, job: Job) -> set[str]:
     """Files that something reads when the timer starts it, and not again."""
     read = {f"{UNIT_FOLDER}/{timer}"}
+    service = f"{UNIT_FOLDER}/{timer[: -len('.timer')]}.service"
     if job.repository and timer.endswith("-repository.timer"):
-        read |= {f"{UNIT_FOLDER}/{timer[: -len('.timer')]}.service", job.repository.configuration}
+        read |= {service, job.repository.served.configuration}
+    if job.repository and timer.endswith("-source.timer"):
+        read |= {service, job.repository.source_configuration}
     return read
 
 

@@ -20,7 +20,7 @@ from .errors import InvalidDeclaration
 from .object_storage import ObjectStorage
 from .offsite import Offsite
 from .openpgp_key import is_fingerprint
-from .pgbackrest import KINDS, Repository
+from .pgbackrest import DEFAULT_SOURCE_PORT, KINDS, REPOSITORY, SIDES, TOGETHER, Repository
 from .sealing import AGE, GNUPG, TOOLS
 
 FORMAT: t.Final = 1
@@ -101,13 +101,15 @@ def parse_job(text: str, *, where: str = "the job file") -> BackupJob:
     """Raises InvalidDeclaration that names the field."""
     fields = fields_of_file(text, where=where, known=_KNOWN, version=FORMAT, kind="job file")
     engine = fields.choice("engine", (POSTGRESQL, MARIADB, PGBACKREST))
+    repository = _repository(fields) if engine == PGBACKREST else None
+    has_anteroom = engine == POSTGRESQL or (repository is not None and repository.side == REPOSITORY)
     sealing = fields.choice("sealing", TOOLS) if fields.has("sealing") else AGE
     return BackupJob(
         name=_matching(fields, "name", _NAME, "lower-case letters, digits, _ and -"),
         engine=engine,
         store=_folder(fields, "store"),
         state=_folder(fields, "state"),
-        incoming=_folder(fields, "incoming") if engine == POSTGRESQL else "",
+        incoming=_folder(fields, "incoming") if has_anteroom else "",
         recipients=_recipients(fields, sealing),
         keep_days=_between(fields, "keep_days", 1, 3650),
         compression_level=_between(fields, "compression_level", 1, 19),
@@ -118,7 +120,7 @@ def parse_job(text: str, *, where: str = "the job file") -> BackupJob:
         cluster=_cluster(fields, engine),
         stream=_folder(fields, "stream") if engine == MARIADB and fields.has("stream") else "",
         offsite=_offsite(fields),
-        repository=_repository(fields) if engine == PGBACKREST else None,
+        repository=repository,
         sealing=sealing,
         recipient_keys=_folder(fields, "recipient_keys") if sealing == GNUPG else "",
         recipients_expire=_expiries(fields),
@@ -134,6 +136,10 @@ def _repository(fields: Fields) -> Repository:
         between=place.choice("between", ("", *KINDS.values())),
         processes=_between(place, "processes", 1, 999),
         port=_between(place, "port", 1, 65535),
+        side=place.choice("side", SIDES, default=TOGETHER),
+        address=place.text("address") or "",
+        source_address=place.text("source_address") or "",
+        source_port=_between(place, "source_port", 1, 65535) if place.has("source_port") else DEFAULT_SOURCE_PORT,
     )
 
 

@@ -24,6 +24,7 @@ from .backup_moments import is_id, parse_moment
 from .backup_segments import is_segment
 from .backup_status import Run
 from .backup_window import gaps, restorable
+from .pgbackrest import DATABASE
 from .recipient_expiry import first_expiry
 
 DAY_SECONDS: t.Final = 86400
@@ -219,6 +220,8 @@ def render_certificates(expiries: t.Mapping[str, float | None], now: float) -> s
 
 def _backup_samples(found: MeasuredBackup) -> t.Iterator[Sample]:
     labels = {"backup": found.name}
+    # Another host makes its backups, and tells of them.
+    is_source = found.job is not None and found.job.repository is not None and found.job.repository.side == DATABASE
     values: dict[str, float | None] = {
         "readable": float(found.readable),
         "known_since_timestamp_seconds": found.known_since,
@@ -230,8 +233,8 @@ def _backup_samples(found: MeasuredBackup) -> t.Iterator[Sample]:
         "store_free_ratio": found.free_ratio,
         "ping_last_success_timestamp_seconds": found.ping.last_success,
         "ping_failing": None if found.ping.failing is None else float(found.ping.failing),
-        **_of_runs(found),
-        **_of_job(found.job),
+        **({} if is_source else _of_runs(found)),
+        **({} if is_source else _of_job(found.job)),
         **_of_store(found.figures),
         **_of_copies(found.copies),
     }
@@ -240,7 +243,7 @@ def _backup_samples(found: MeasuredBackup) -> t.Iterator[Sample]:
             yield f"bulwark_backup_{name}", labels, value
     if found.job:
         yield "bulwark_backup_info", _info_labels(labels, found.job), 1.0
-    for command, failing in _failing(found).items():
+    for command, failing in ({} if is_source else _failing(found)).items():
         yield "bulwark_backup_failing", {**labels, "command": command}, float(failing)
     for unit, failed in sorted(found.units.items()):
         yield "bulwark_backup_unit_failed", {**labels, "unit": unit}, float(failed)

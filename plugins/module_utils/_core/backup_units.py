@@ -14,8 +14,8 @@ import typing as t
 
 from .backup_job_file import MARIADB, PGBACKREST, POSTGRESQL
 from .errors import InvalidDeclaration
+from .pgbackrest import DATABASE, REPOSITORY, TOGETHER, Repository
 from .pgbackrest import PROGRAM as PGBACKREST_PROGRAM
-from .pgbackrest import Repository
 from .unit_text import CONFINEMENT, check_hooks, section
 
 ACCOUNT: t.Final = "bulwark-backup"
@@ -25,7 +25,7 @@ UNIT_FOLDER: t.Final = "/etc/systemd/system"
 # What the names of a job's units end in, besides those of its full backup.
 ENDINGS: t.Final = (
     *("-collect", "-heartbeat", "-stream", "-renew", "-deliver", "-verify"),
-    *("-repository", "-between"),
+    *("-repository", "-between", "-source"),
 )
 
 _HEADER: t.Final = "# Managed by bulwark.database (backup_job): the next run undoes changes made here by hand.\n"
@@ -34,6 +34,7 @@ _GRACE_SECONDS: t.Final = 300
 # Once a minute; one that takes longer than the next is due holds nothing up, because systemd starts no second one.
 _COLLECT_SECONDS: t.Final = 900
 _HEARTBEAT_SECONDS: t.Final = 30
+_ANTEROOM_SECONDS: t.Final = 15
 _VERIFY_SECONDS: t.Final = 43200
 _VERIFY_DELAY_SECONDS: t.Final = 3600
 _TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d)?")
@@ -57,6 +58,15 @@ _SANDBOX_WITH_LOOPBACK: t.Final = (
     *_SANDBOX_WITH_NETWORK,
     ("IPAddressDeny", "any"),
     ("IPAddressAllow", "localhost"),
+)
+# Another host says which files the server of an anteroom opens: it sees none but these, and no process.
+_PROGRAMS_AND_NAMES: t.Final = (
+    *("/usr", "-/bin", "-/lib", "-/lib64", "-/sbin", "/etc/passwd", "/etc/group", "-/etc/nsswitch.conf"),
+    *("-/etc/ld.so.cache", "-/etc/localtime", "-/etc/ssl/openssl.cnf"),
+)
+# And the server of a database reads what its account can, which is every file, as a backup does.
+_SECRETS_OF_THE_HOST: t.Final = (
+    *("-/etc/shadow", "-/etc/gshadow", "-/etc/shadow-", "-/etc/gshadow-", "-/etc/ssh", "-/etc/ssl/private"),
 )
 # The database comes first, whatever the backup would like.
 _LOW_PRIORITY: t.Final = (
@@ -143,12 +153,18 @@ class UnitJob:
     def unit(self) -> str:
         return f"bulwark-backup-{self.name}"
 
+    @property
+    def side(self) -> str:
+        return self.repository.side if self.repository else TOGETHER
+
     def command(self, name: str) -> str:
         return f"{PYTHON} -I {PROGRAM} {name} --job {self.job_file}"
 
 
 def render_units(job: UnitJob) -> dict[str, str]:
     """File name to text."""
+    if job.side == DATABASE:
+        return _units_of_database(job)
     units = {f"{job.unit}.service": _full_service(job), f"{job.unit}.timer": _full_timer(job)}
     if job.stream:
         units[f"{job.unit}-stream.service"] = _stream_service(job)
@@ -156,11 +172,15 @@ def render_units(job: UnitJob) -> dict[str, str]:
         units[f"{job.unit}-renew.service"] = _renew_service(job)
         units[f"{job.unit}-renew.timer"] = _minute_timer("Look whether a full backup is asked for at once of", job)
     if job.repository:
-        units[f"{job.unit}-repository.service"] = _repository_service(job, job.repository)
+        serve = _anteroom_service if job.side == REPOSITORY else _repository_service
+        units[f"{job.unit}-repository.service"] = serve(job, job.repository)
         units[f"{job.unit}-repository.timer"] = _minute_timer("Take the log for", job)
         if job.schedule.between_at:
             units[f"{job.unit}-between.service"] = _between_service(job)
             units[f"{job.unit}-between.timer"] = _between_timer(job)
+    if job.side == REPOSITORY:
+        units[f"{job.unit}-collect.service"] = _collect_service(job)
+        units[f"{job.unit}-collect.timer"] = _anteroom_timer(job)
     if job.engine == POSTGRESQL or job.stream:
         units[f"{job.unit}-collect.service"] = _collect_service(job)
         units[f"{job.unit}-collect.timer"] = _minute_timer("Carry the log of", job)
@@ -173,6 +193,18 @@ def render_units(job: UnitJob) -> dict[str, str]:
     if job.delivery_key:
         units[f"{job.unit}-deliver.service"] = _deliver_service(job)
         units[f"{job.unit}-deliver.timer"] = _minute_timer("Copy to another host", job)
+    return units
+
+
+def _units_of_database(job: UnitJob) -> dict[str, str]:
+    """The backup itself is the repository's host's own."""
+    units = {}
+    if job.repository:
+        units[f"{job.unit}-source.service"] = _source_service(job, job.repository)
+        units[f"{job.unit}-source.timer"] = _minute_timer("Be read for", job)
+    if job.heartbeat:
+        units[f"{job.unit}-heartbeat.service"] = _heartbeat_service(job)
+        units[f"{job.unit}-heartbeat.timer"] = _minute_timer("Heartbeat for the recovery of", job)
     return units
 
 
@@ -189,8 +221,21 @@ def _full_service(job: UnitJob, *, when: str = "") -> str:
         command=job.command("full"),
         seconds=job.deadline_seconds + _GRACE_SECONDS,
         writable=[job.store, job.state, *([job.incoming] if job.incoming else [])],
-        sandbox=(*_SANDBOX, *(_READS_EVERY_FILE if job.engine in (MARIADB, PGBACKREST) else _NO_CAPABILITIES)),
+        sandbox=_backup_sandbox(job),
     )
+
+
+def _backup_sandbox(job: UnitJob) -> tuple[tuple[str, str], ...]:
+    """A server of this host is reached by its socket and its files, one of another host by that host's pgBackRest."""
+    if job.side == REPOSITORY:
+        return (*_with_peer(job), *_NO_CAPABILITIES)
+    return (*_SANDBOX, *(_READS_EVERY_FILE if job.engine in (MARIADB, PGBACKREST) else _NO_CAPABILITIES))
+
+
+def _with_peer(job: UnitJob) -> tuple[tuple[str, str], ...]:
+    """A network in which there is one other host."""
+    address = job.repository.peer[0] if job.repository else ""
+    return (*_SANDBOX_WITH_NETWORK, ("IPAddressDeny", "any"), ("IPAddressAllow", address))
 
 
 def _between_service(job: UnitJob) -> str:
@@ -200,34 +245,101 @@ def _between_service(job: UnitJob) -> str:
         command=job.command("between"),
         seconds=job.deadline_seconds + _GRACE_SECONDS,
         writable=[job.store, job.state],
-        sandbox=(*_SANDBOX, *_READS_EVERY_FILE),
+        sandbox=_backup_sandbox(job),
     )
 
 
 def _repository_service(job: UnitJob, repository: Repository) -> str:
-    """Takes WAL from the server's own account, which has no access to the repository. Its timer starts it where it does
-    not run, and stopping that stops it. Before there are keys there is nothing to serve."""
-    server = [PGBACKREST_PROGRAM, f"--config={repository.configuration}"]
+    """Takes WAL from the server's own account, which has no access to the repository."""
+    return _server(
+        job,
+        "-repository",
+        description=f"Take the log for the backup {job.name} into its repository",
+        command=_serving(repository),
+        needs=[repository.passphrase, repository.key("server")],
+        sandbox=(
+            # a new stanza takes the identity of a server that runs: where it does not, the backup tries again
+            ("ExecStartPre", f"-{job.command('prepare')}"),
+            *_SANDBOX_WITH_LOOPBACK,
+            *_READS_EVERY_FILE,
+            ("ReadWritePaths", job.store),
+            ("ReadWritePaths", job.state),
+        ),
+    )
+
+
+def _anteroom_service(job: UnitJob, repository: Repository) -> str:
+    """Takes WAL from the database's host, which has no access to the repository.
+
+    A temporary file system for / alone is passed over by systemd 252 without a word: it takes a folder first.
+    /proc is there, and by it the files of the account's other processes while they run: see ADR 0020.
+    """
+    anteroom = repository.anteroom
+    confined = [one for one in _with_peer(job) if one[0] not in ("ProtectProc", "PrivateTmp")]
+    return _server(
+        job,
+        "-repository",
+        description=f"Take the log for the backup {job.name} from its database's host",
+        command=_serving(anteroom),
+        needs=[anteroom.passphrase, anteroom.key("server"), anteroom.certificate("client")],
+        sandbox=(
+            *confined,
+            *_NO_CAPABILITIES,
+            ("RootDirectory", repository.empty_root),
+            ("TemporaryFileSystem", "/:ro"),
+            ("BindReadOnlyPaths", " ".join([*_PROGRAMS_AND_NAMES, anteroom.folder])),
+            ("BindPaths", job.incoming),
+        ),
+    )
+
+
+def _source_service(job: UnitJob, repository: Repository) -> str:
+    """Lets the repository's host read the database, and begin and end a backup as the account in the database may."""
+    return _server(
+        job,
+        "-source",
+        description=f"Let the repository of the backup {job.name} read this host's database",
+        command=f"{PGBACKREST_PROGRAM} --config={repository.source_configuration} server",
+        needs=[repository.key("source"), repository.certificate("server")],
+        sandbox=(
+            *_with_peer(job),
+            *_READS_EVERY_FILE,
+            ("InaccessiblePaths", " ".join(_SECRETS_OF_THE_HOST)),
+            ("ReadWritePaths", job.state),
+        ),
+    )
+
+
+def _serving(repository: Repository) -> str:
+    known = [f"--config={repository.configuration}", f"--config-include-path={repository.secrets}"]
+    return " ".join([PGBACKREST_PROGRAM, *known, "server"])
+
+
+def _server(
+    job: UnitJob,
+    ending: str,
+    *,
+    description: str,
+    command: str,
+    needs: t.Sequence[str],
+    sandbox: t.Sequence[tuple[str, str]],
+) -> str:
+    """Its timer starts it where it does not run, and stopping that stops it. Before there are keys there is nothing to
+    serve."""
     service = [
         ("Type", "exec"),
         ("User", ACCOUNT),
         ("Group", ACCOUNT),
-        # a new stanza takes the identity of a server that runs: where it does not, the backup tries again
-        ("ExecStartPre", f"-{job.command('prepare')}"),
-        ("ExecStart", " ".join([*server, f"--config-include-path={repository.secrets}", "server"])),
+        ("ExecStart", command),
         ("Restart", "always"),
         ("RestartSec", "10"),
         *_LOW_PRIORITY,
-        *_SANDBOX_WITH_LOOPBACK,
-        *_READS_EVERY_FILE,
-        ("ReadWritePaths", job.store),
-        ("ReadWritePaths", job.state),
+        *sandbox,
     ]
     unit = [
-        ("Description", f"Take the log for the backup {job.name} into its repository"),
-        ("PartOf", f"{job.unit}-repository.timer"),
-        ("ConditionPathExists", repository.passphrase),
-        ("ConditionPathExists", repository.key("server")),
+        ("Description", description),
+        ("PartOf", f"{job.unit}{ending}.timer"),
+        *(("ConditionPathExists", path) for path in needs),
         ("StartLimitIntervalSec", "0"),
     ]
     return f"{_HEADER}{section('Unit', unit)}\n{section('Service', service)}"
@@ -267,9 +379,13 @@ def _collect_service(job: UnitJob) -> str:
         job,
         description=f"Carry the log of the backup {job.name} into its store",
         command=job.command("collect"),
+        # before both hosts know each other there is nothing to carry
+        when=job.repository.anteroom.certificate("source") if job.repository else "",
         seconds=_COLLECT_SECONDS,
         writable=[job.store, job.state, *([job.incoming] if job.incoming else [])],
         is_frequent=True,
+        # where there is no repository yet, it takes the identity of the server on the other host
+        sandbox=_backup_sandbox(job) if job.side == REPOSITORY else (*_SANDBOX, *_NO_CAPABILITIES),
     )
 
 
@@ -380,6 +496,12 @@ def _verify_timer(job: UnitJob) -> str:
 
 def _minute_timer(purpose: str, job: UnitJob) -> str:
     return _timer(f"{purpose} the backup {job.name}, each minute", [("OnCalendar", "minutely"), ("AccuracySec", "1s")])
+
+
+def _anteroom_timer(job: UnitJob) -> str:
+    """A backup waits until its last segment has come through."""
+    calendar = [("OnCalendar", f"*:*:0/{_ANTEROOM_SECONDS}"), ("AccuracySec", "1s")]
+    return _timer(f"Carry the log of the backup {job.name}, several times a minute", calendar)
 
 
 def _timer(description: str, timer: t.Sequence[tuple[str, str]]) -> str:

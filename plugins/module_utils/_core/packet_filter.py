@@ -151,7 +151,7 @@ def render_table(rules: t.Sequence[PortRule], accounts: t.Sequence[AccountRule] 
     if rules or not accounts:
         lines += ["\tchain input {", *(f"\t\t{line}" for line in _incoming_lines(rules)), "\t}"]
     if accounts:
-        lines += ["\tchain output {", *(f"\t\t{line}" for line in _outgoing_lines(accounts)), "\t}"]
+        lines += ["\tchain output {", *(f"\t\t{line}" for line in _outgoing_lines(accounts, rules)), "\t}"]
     return "\n".join([*lines, "}", ""])
 
 
@@ -230,14 +230,17 @@ def _incoming_lines(rules: t.Sequence[PortRule]) -> t.Iterator[str]:
         yield f"{match} counter drop{comment}"
 
 
-def _outgoing_lines(accounts: t.Sequence[AccountRule]) -> t.Iterator[str]:
+def _outgoing_lines(accounts: t.Sequence[AccountRule], rules: t.Sequence[PortRule]) -> t.Iterator[str]:
     """Loopback is no exception: a proxy that listens there would be the way out. Refused at once rather than dropped,
 
     so that what is misdeclared fails with a word and not by its time limit. An answer to somebody on this host is not
-    a way out: the server of a pgBackRest repository runs as such an account.
+    a way out, nor is one to who was let in at a declared port: the server of a pgBackRest repository runs as such an
+    account.
     """
     yield "type filter hook output priority filter - 10; policy accept;"
     yield 'oif "lo" ct direction reply ct state established accept'
+    for port in sorted(rules, key=lambda rule: (rule.port, rule.protocol)):
+        yield f"{port.protocol} sport {port.port} ct direction reply ct state established accept"
     for rule in sorted(accounts, key=lambda rule: rule.account):
         match = f'meta skuid "{rule.account}"'
         for destination in rule.destinations:

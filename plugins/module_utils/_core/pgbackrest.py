@@ -33,6 +33,12 @@ from .errors import ObservationFailed
 PROGRAM: t.Final = "/usr/bin/pgbackrest"
 COMPLETION: t.Final = "backup command end: completed successfully"
 DEFAULT_PORT: t.Final = 8432
+DEFAULT_SOURCE_PORT: t.Final = 8433
+# Which part of a job is on a host: all of it, or one of two that talk by TLS.
+TOGETHER: t.Final = "together"
+DATABASE: t.Final = "database"
+REPOSITORY: t.Final = "repository"
+SIDES: t.Final = (TOGETHER, DATABASE, REPOSITORY)
 FULL: t.Final = "full"
 # How the option of the role calls them, and how the tool does.
 KINDS: t.Final = {"differential": "diff", "incremental": "incr"}
@@ -43,6 +49,12 @@ _ARCHIVE_SECONDS: t.Final = 180
 _HEADER: t.Final = "# Managed by bulwark.database (backup_job): the next run undoes changes made here by hand.\n"
 _WAL: t.Final = re.compile(r"[0-9A-F]{16}/([0-9A-F]{24})-[0-9a-f]{40}(?:\.[a-z0-9]+)?")
 _HISTORY: t.Final = re.compile(r"([0-9A-F]{8}\.history)")
+# What archive-push leaves: segments, partial ones and labels of backups in a folder each, histories above them.
+_ARCHIVE_FOLDER: t.Final = re.compile(r"[0-9]+(?:\.[0-9]+)?-[0-9]+")
+_SEGMENT_FOLDER: t.Final = re.compile(r"[0-9A-F]{16}")
+_PUSHED: t.Final = re.compile(
+    r"([0-9A-F]{24}(?:\.partial)?)-[0-9a-f]{40}(?:\.[a-z0-9]+)?|([0-9A-F]{24}\.[0-9A-F]{8}\.backup)"
+)
 # "stanza: x", "status: ..." and what it found wrong, from the report and from the log.
 _WRONG: t.Final = re.compile(
     r"(?:INFO|WARN|ERROR): (?!verify command )(.*(?:invalid|missing|unable|mismatch|error|not found).*)", re.IGNORECASE
@@ -63,7 +75,11 @@ class Repository:
     :param segment_bytes: of the server's WAL.
     :param between: kind of the sets between full ones, as the tool calls it; empty for none.
     :param processes: that copy at the same time.
-    :param port: of the server of the repository, on the loopback address.
+    :param port: of the server of the repository, on the loopback address where all is on one host.
+    :param side: the part of the job that is on this host.
+    :param address: of the repository's host, where there are two.
+    :param source_address: of the database's host.
+    :param source_port: of the server that the database's host is read by.
     """
 
     folder: str
@@ -71,6 +87,40 @@ class Repository:
     between: str = ""
     processes: int = 1
     port: int = DEFAULT_PORT
+    side: str = TOGETHER
+    address: str = ""
+    source_address: str = ""
+    source_port: int = DEFAULT_SOURCE_PORT
+
+    @property
+    def peer(self) -> tuple[str, int]:
+        """Address and port of the other host's server."""
+        if self.side == REPOSITORY:
+            return self.source_address, self.source_port
+        return self.address, self.port
+
+    @property
+    def own_port(self) -> int:
+        return self.source_port if self.side == DATABASE else self.port
+
+    @property
+    def anteroom(self) -> Repository:
+        """What the database's host reaches of a repository that is on another: one of its own, emptied at once.
+
+        pgBackRest has its client say which configuration and which path the server opens, and answers with the
+        passphrase. Who may push may read and delete everything.
+        """
+        return dataclasses.replace(self, folder=f"{self.folder}/anteroom")
+
+    @property
+    def empty_root(self) -> str:
+        """Where the server of the anteroom has its file system put together, of what it may see."""
+        return f"{self.folder}/root"
+
+    @property
+    def served(self) -> Repository:
+        """That which the server of this host lets the database's side into."""
+        return self if self.side == TOGETHER else self.anteroom
 
     @property
     def configuration(self) -> str:
@@ -82,8 +132,15 @@ class Repository:
         return f"{self.folder}/archive.conf"
 
     @property
-    def configurations(self) -> tuple[str, str]:
-        return self.configuration, self.archive_configuration
+    def source_configuration(self) -> str:
+        """Of the server by which the repository's host reads the database."""
+        return f"{self.folder}/source.conf"
+
+    @property
+    def configurations(self) -> tuple[str, ...]:
+        """All that there may be of, on either host."""
+        own = self.configuration, self.archive_configuration, self.source_configuration
+        return *own, self.anteroom.configuration
 
     @property
     def secrets(self) -> str:
@@ -142,19 +199,76 @@ def render_configuration(
                 "log-level-console": "off",
                 "log-level-file": "off",
                 "log-level-stderr": "info",
-                "tls-server-address": "127.0.0.1",
-                "tls-server-port": repository.port,
-                "tls-server-ca-file": repository.certificate("client"),
-                "tls-server-cert-file": repository.certificate("server"),
-                "tls-server-key-file": repository.key("server"),
-                "tls-server-auth": f"{stanza}={stanza}",
+                **(_listening(repository, stanza, "server", "client") if repository.side == TOGETHER else {}),
             },
             stanza: {
                 "pg1-path": server["data_directory"],
                 "pg1-port": server["port"],
                 "pg1-socket-path": server["socket"],
                 "pg1-user": server["user"],
+                **(_source(repository) if repository.side == REPOSITORY else {}),
             },
+        }
+    )
+
+
+def _source(repository: Repository) -> dict[str, t.Any]:
+    return {
+        "pg1-host": repository.source_address,
+        "pg1-host-type": "tls",
+        "pg1-host-port": repository.source_port,
+        "pg1-host-config": repository.source_configuration,
+        "pg1-host-ca-file": repository.anteroom.certificate("source"),
+        "pg1-host-cert-file": repository.anteroom.certificate("server"),
+        "pg1-host-key-file": repository.anteroom.key("server"),
+    }
+
+
+def _listening(repository: Repository, stanza: str, side: str, client: str) -> dict[str, t.Any]:
+    """A server that knows one client by its very certificate, and lets it ask for one stanza."""
+    addresses = {TOGETHER: "127.0.0.1", REPOSITORY: repository.address, DATABASE: repository.source_address}
+    return {
+        "tls-server-address": addresses[repository.side],
+        "tls-server-port": repository.own_port,
+        "tls-server-ca-file": repository.certificate(client),
+        "tls-server-cert-file": repository.certificate(side),
+        "tls-server-key-file": repository.key(side),
+        "tls-server-auth": f"{stanza}={stanza}",
+    }
+
+
+def render_anteroom_configuration(repository: Repository, stanza: str, *, incoming: str) -> str:
+    """Of the server that takes WAL from another host. It runs where it sees nothing else."""
+    return _HEADER + _sections(
+        {
+            "global": {
+                "repo1-path": incoming,
+                "repo1-cipher-type": "aes-256-cbc",
+                "archive-timeout": _ARCHIVE_SECONDS,
+                "neutral-umask": "n",
+                "lock-path": f"{incoming}/lock",
+                "log-level-console": "off",
+                "log-level-file": "off",
+                "log-level-stderr": "info",
+                **_listening(repository.anteroom, stanza, "server", "client"),
+            }
+        }
+    )
+
+
+def render_source_configuration(repository: Repository, stanza: str, *, state: str, data_directory: str) -> str:
+    """Of the server by which the repository's host reads the database's files and asks it to begin and end a backup."""
+    return _HEADER + _sections(
+        {
+            "global": {
+                "lock-path": lock_path(state),
+                "neutral-umask": "n",
+                "log-level-console": "off",
+                "log-level-file": "off",
+                "log-level-stderr": "info",
+                **_listening(repository, stanza, "source", "server"),
+            },
+            stanza: {"pg1-path": data_directory},
         }
     )
 
@@ -165,11 +279,11 @@ def render_archive_configuration(
     return _HEADER + _sections(
         {
             "global": {
-                "repo1-host": "localhost",
+                "repo1-host": "localhost" if repository.side == TOGETHER else repository.address,
                 "repo1-host-type": "tls",
                 "repo1-host-port": repository.port,
-                "repo1-host-config": repository.configuration,
-                "repo1-host-config-include-path": repository.secrets,
+                "repo1-host-config": repository.served.configuration,
+                "repo1-host-config-include-path": repository.served.secrets,
                 "repo1-host-ca-file": repository.certificate("server"),
                 "repo1-host-cert-file": repository.certificate("client"),
                 "repo1-host-key-file": repository.key("client"),
@@ -353,6 +467,21 @@ def read_log_listing(
             switches=parse_history(histories[name]) if is_history else (),
         )
     return tuple(found.values()), tuple(wrong)
+
+
+def is_archive_folder(name: str) -> bool:
+    """Of the log of one server: 15-1."""
+    return bool(_ARCHIVE_FOLDER.fullmatch(name))
+
+
+def is_segment_folder(name: str) -> bool:
+    return bool(_SEGMENT_FOLDER.fullmatch(name))
+
+
+def pushed_name(name: str) -> str:
+    """What PostgreSQL calls the file that archive-push stored by that name; empty if it is none, or not whole yet."""
+    match = _PUSHED.fullmatch(name) or _HISTORY.fullmatch(name)
+    return next(filter(None, match.groups())) if match else ""
 
 
 def _files(listing: str) -> dict[str, t.Any]:

@@ -12,7 +12,9 @@ import os
 
 from .._core.backup_job_file import BackupJob
 from .._core.backup_manifest import Contents
-from .._core.pgbackrest import repository_path
+from .._core.pgbackrest import REPOSITORY, repository_path
+from .anteroom import pushed
+from .backup_log import waiting
 from .backup_store import Store
 from .pgbackrest import look_at_repository
 
@@ -22,6 +24,13 @@ def look(job: BackupJob, *, contents: bool = False) -> Contents:
     if job.repository:
         return look_at_repository(job, job.repository, contents=contents)
     return Store(job.store).look(contents=contents)
+
+
+def count_waiting(job: BackupJob) -> int:
+    """Pieces of the log that wait to be carried into the store."""
+    if job.repository:
+        return pushed(job) if job.repository.side == REPOSITORY else 0
+    return len(waiting(job))
 
 
 def sets_folder(job: BackupJob) -> str:

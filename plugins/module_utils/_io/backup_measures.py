@@ -17,6 +17,7 @@ import typing as t
 
 from .._core.backup_job_file import BackupJob, PostgreSQLPlace
 from .._core.errors import BulwarkError
+from .._core.pgbackrest import REPOSITORY
 from .backup_store import read_text
 from .commands import run_command
 
@@ -29,7 +30,8 @@ _JOURNAL_LINES: t.Final = "50"
 
 def wal_state(job: BackupJob) -> tuple[int | None, int | None]:
     """Segments that wait for archive_command, and bytes of pg_wal; by names and sizes. None without such a log."""
-    if not isinstance(job.server, PostgreSQLPlace):
+    is_elsewhere = job.repository is not None and job.repository.side == REPOSITORY
+    if not isinstance(job.server, PostgreSQLPlace) or is_elsewhere:
         return None, None
     folder = os.path.join(job.server.data_directory, "pg_wal")
     ready = sum(name.endswith(".ready") for name in os.listdir(os.path.join(folder, "archive_status")))

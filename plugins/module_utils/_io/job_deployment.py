@@ -39,12 +39,11 @@ from .._core.backup_deployment import (
     recipients_folder,
     repository_folder,
 )
-from .._core.backup_job_file import POSTGRESQL, parse_job
+from .._core.backup_job_file import POSTGRESQL, BackupJob, parse_job
 from .._core.backup_units import ACCOUNT, ENDINGS, PYTHON, UNIT_FOLDER, Schedule
 from .._core.errors import ApplyFailed, InvalidDeclaration, ObservationFailed
 from .._core.object_storage import ObjectStorage
-from .._core.offsite import Offsite
-from .._core.pgbackrest import Repository
+from .._core.pgbackrest import TOGETHER, Repository
 from .._core.plan import Change, Plan
 from .._core.sandbox import is_read_only, parse_mounts
 from .accounts import Accounts, group_number, owner_number
@@ -76,8 +75,10 @@ def observe_job(job: Job) -> Host:
         missing_programs=tuple(_missing(job)),
         tablespaces=_tablespaces(data) if job.server.engine == POSTGRESQL else (),
         calendar_complaint=_calendar_complaint(job.schedule),
-        other_destinations=tuple(_other_destinations(job.name)),
-        anteroom_is_closed=bool(job.server.unit and job.incoming) and _is_closed(job.server.unit, job.incoming),
+        other_jobs=tuple(_jobs(set(glob.glob(job_file("*"))) - {job.file})),
+        present_job=next(_jobs({job.file}), None),
+        anteroom_is_closed=bool(job.server.unit and job.incoming and job.side == TOGETHER)
+        and _is_closed(job.server.unit, job.incoming),
         keys=observe_keys(job.recipients.keys),
         now=time.time(),
         bucket=observe_bucket(job.offsite, job.credentials)
@@ -249,14 +250,13 @@ def _tablespaces(data_directory: str) -> tuple[str, ...]:
         raise ObservationFailed(f"can't look at {folder}: {error.strerror}", "Run the module as root") from None
 
 
-def _other_destinations(name: str) -> t.Iterator[Offsite | ObjectStorage]:
-    for path in sorted(set(glob.glob(job_file("*"))) - {job_file(name)}):
+def _jobs(paths: t.Iterable[str]) -> t.Iterator[BackupJob]:
+    for path in sorted(paths):
         content = read_file(path)
-        # A job that can't be understood sends nothing either; its own deployment says what is wrong with it.
+        # A job that can't be understood connects to nothing either; its own deployment says what is wrong with it.
         with contextlib.suppress(InvalidDeclaration):
-            place = parse_job(content.data.decode("utf-8", "replace"), where=path).offsite if content else None
-            if place is not None:
-                yield place
+            if content:
+                yield parse_job(content.data.decode("utf-8", "replace"), where=path)
 
 
 def _calendar_complaint(schedule: Schedule) -> str:

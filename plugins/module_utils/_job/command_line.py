@@ -19,7 +19,7 @@ import typing as t
 
 from .._core.backup_job_file import BackupJob, parse_job
 from .._core.errors import BulwarkError, InvalidDeclaration, ObservationFailed
-from .._core.pgbackrest import FULL, Repository
+from .._core.pgbackrest import DATABASE, FULL, REPOSITORY, Repository
 from .._io.backup_log import archive, collect
 from .._io.backup_store import Store, locked, read_text
 from .binary_log import collect_binary_logs, stream
@@ -28,7 +28,7 @@ from .console import complain, say
 from .delivery import deliver
 from .full_backup import Done, prune
 from .job_status import status_of
-from .pgbackrest_backup import make_set, prepare
+from .pgbackrest_backup import collect_pushed, make_set, prepare
 from .pgbackrest_backup import prune as prune_repository
 from .state import describe_run, lock_of, read_history, remember, under_way
 from .verification import verify
@@ -138,8 +138,13 @@ def _act(job: BackupJob, options: argparse.Namespace) -> Done:
 
 
 def _act_on_repository(job: BackupJob, repository: Repository, options: argparse.Namespace) -> Done:
+    if repository.side == DATABASE:
+        raise InvalidDeclaration(f"the repository of {job.name} is on {repository.address}", "Run it there")
     if options.command == "verify":
         return verify(job, say, deep=options.deep)
+    if options.command == "collect" and repository.side == REPOSITORY:
+        with locked(os.path.join(job.state, "collect.lock"), what=f"collecting for {job.name}"):
+            return collect_pushed(job, repository, say)
     with locked(lock_of(job), what=f"a backup of {job.name}"):
         if options.command == "prepare":
             return prepare(job, repository, say)

@@ -12,19 +12,22 @@ import typing as t
 
 from .._core.backup_job_file import BackupJob
 from .._core.backup_status import describe
-from .._io.backup_contents import look
-from .._io.backup_log import waiting
+from .._core.errors import ObservationFailed
+from .._core.pgbackrest import DATABASE
+from .._io.backup_contents import count_waiting, look
 from .._io.backup_store import is_locked
 from .delivery import read_copies
 from .state import lock_of, read_history
 
 
 def status_of(job: BackupJob) -> dict[str, t.Any]:
-    """Of the store as it is now."""
+    """Of the store as it is now. Raises ObservationFailed where that is on another host."""
+    if job.repository and job.repository.side == DATABASE:
+        raise ObservationFailed(f"the backups of {job.name} are on {job.repository.address}", "Ask there")
     return describe(
         job=job,
         contents=look(job),
-        waiting=len(waiting(job)),
+        waiting=count_waiting(job),
         history=read_history(job),
         running=is_locked(lock_of(job)),
         copies=read_copies(job),

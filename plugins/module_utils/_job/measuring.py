@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import time
@@ -32,10 +33,10 @@ from .._core.backup_monitor_file import Monitor
 from .._core.backup_monitor_units import units_of_job, units_of_test
 from .._core.backup_units import ENDINGS
 from .._core.errors import BulwarkError
+from .._core.pgbackrest import DATABASE
 from .._core.restore_test_file import RestoreTest, parse_restore_test
 from .._core.restore_test_units import test_file
-from .._io.backup_contents import look, sets_folder
-from .._io.backup_log import waiting
+from .._io.backup_contents import count_waiting, look, sets_folder
 from .._io.backup_measures import failed_units, first_expiry, modified, wal_state
 from .._io.backup_store import PARTIAL, free_percent, is_locked, read_text, write_text
 from .delivery import read_copies
@@ -112,6 +113,10 @@ def _backup(name: str, state: str, failed: t.Mapping[str, bool], complaints: lis
     }
     if job is None:
         return MeasuredBackup(now=time.time(), readable=False, **common)
+    if job.repository and job.repository.side == DATABASE:  # the repository's host tells of the rest
+        wal = reading.of(lambda: wal_state(job)) or (None, None)
+        found = MeasuredBackup(now=time.time(), readable=reading.complete, job=job, **common)
+        return dataclasses.replace(found, wal_ready=wal[0], wal_bytes=wal[1])
     figures = reading.of(lambda: _figures(job, os.path.join(state, f"backup-{name}.figures")))
     wal = reading.of(lambda: wal_state(job)) or (None, None)
     free = reading.of(lambda: free_percent(job.store, 0) / 100)
@@ -123,7 +128,7 @@ def _backup(name: str, state: str, failed: t.Mapping[str, bool], complaints: lis
         figures=figures,
         history=read_history(job),
         running_since=_running_since(job),
-        waiting=len(waiting(job)) if job.incoming else None,
+        waiting=count_waiting(job) if job.incoming else None,
         wal_ready=wal[0],
         wal_bytes=wal[1],
         free_ratio=free,

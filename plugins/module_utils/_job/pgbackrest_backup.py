@@ -16,11 +16,13 @@ from .._core.backup_job_file import BackupJob
 from .._core.backup_manifest import Manifest
 from .._core.backup_restore_text import render_restore_text
 from .._core.errors import ApplyFailed, RefusedForSafety
-from .._core.pgbackrest import FULL, SEALED_PASSPHRASE, Repository, judge_new_set, repository_path
-from .._io.backup_store import open_folder, write_text
+from .._core.pgbackrest import FULL, REPOSITORY, SEALED_PASSPHRASE, Repository, judge_new_set, repository_path
+from .._io.anteroom import carry, is_open, open_anteroom
+from .._io.backup_store import locked, open_folder, write_text
 from .._io.commands import run_command
 from .._io.pgbackrest import create_stanza, expire, observe_stanza, read_passphrase, take_set
 from .full_backup import Done, Say, check_room
+from .state import lock_of
 
 _REMOVED = re.compile(r"INFO: (?:repo1: )?(expire .*|remove .*)")
 
@@ -30,8 +32,21 @@ def prepare(job: BackupJob, repository: Repository, say: Say) -> Done:
     for path in (job.store, repository_path(job.store)):
         open_folder(path)
     create_stanza(job, repository)
+    if repository.side == REPOSITORY:
+        open_anteroom(job, repository)
     say(f"the repository of {job.name} is ready")
     return Done()
+
+
+def collect_pushed(job: BackupJob, repository: Repository, say: Say) -> Done:
+    """Carry the log from the anteroom into the repository; the first time, have both."""
+    if not is_open(job):
+        with locked(lock_of(job), what=f"a backup of {job.name}"):
+            prepare(job, repository, say)
+    count, size = carry(job)
+    if count:
+        say(f"{count} files of the log carried into the repository, {size} bytes")
+    return Done(bytes=size)
 
 
 def make_set(job: BackupJob, repository: Repository, kind: str, say: Say) -> Done:

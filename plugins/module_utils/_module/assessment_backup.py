@@ -17,6 +17,7 @@ from .._core.backup_job_file import POSTGRESQL, BackupJob, parse_job
 from .._core.backup_moments import parse_moment
 from .._core.backup_status import describe
 from .._core.observations import BackupState
+from .._core.pgbackrest import DATABASE
 from .._io.backup_contents import look
 from .._io.backup_store import read_text
 from .._io.units import require_booted, unit_properties
@@ -43,13 +44,14 @@ def observe_backups(*, now: float) -> tuple[BackupState, ...]:
         names = sorted(name[: -len(".json")] for name in os.listdir(folder) if name.endswith(".json"))
     except FileNotFoundError:
         return ()
-    return tuple(_job(name, now) for name in names)
+    jobs = [parse_job(read_text(job_file(name)), where=job_file(name)) for name in names]
+    # What another host makes and keeps is judged there.
+    return tuple(_job(job, now) for job in jobs if not (job.repository and job.repository.side == DATABASE))
 
 
-def _job(name: str, now: float) -> BackupState:
+def _job(job: BackupJob, now: float) -> BackupState:
     require_booted()
-    path = job_file(name)
-    job = parse_job(read_text(path), where=path)
+    name = job.name
     contents, history = look(job), read_history(job)
     told = describe(
         job=job,

@@ -21,6 +21,7 @@ from .._core.backup_deployment import (
     Server,
     bucket_folder,
     check_name,
+    incoming_of,
     offsite_folder,
     outgoing_of,
     plan_absent,
@@ -94,6 +95,10 @@ def job_options() -> dict[str, dict[str, t.Any]]:
         "between_at": {**names, "default": []},
         "processes": {"type": "int", "default": 1},
         "port": {"type": "int", "default": pgbackrest.DEFAULT_PORT},
+        "side": {"type": "str", "choices": list(pgbackrest.SIDES), "default": pgbackrest.TOGETHER},
+        "address": {"type": "str", "default": ""},
+        "source_address": {"type": "str", "default": ""},
+        "source_port": {"type": "int", "default": pgbackrest.DEFAULT_SOURCE_PORT},
     }
     return {
         "name": {"type": "str", "default": "main"},
@@ -155,7 +160,8 @@ class PresentJob:
             "units": sorted(job.units),
             "archive_command": archive_command(job),
             "restart_pending": observed.anteroom_is_closed,
-            "outgoing": outgoing_of(job.offsite, observed.other_destinations),
+            "outgoing": outgoing_of([job, *observed.other_jobs]),
+            "incoming": incoming_of([job, *observed.other_jobs]),
             "diff": _diff(plan, self._before),
         }
 
@@ -191,6 +197,8 @@ def subject(options: t.Mapping[str, t.Any]) -> PresentJob | AbsentJob:
 
 def archive_command(job: Job) -> str:
     """For PostgreSQL's parameter of that name; empty for a server without."""
+    if job.repository and job.side == pgbackrest.REPOSITORY:
+        return ""
     if job.repository:
         return pgbackrest.archive_command(job.repository, job.name)
     if not job.incoming:
@@ -202,7 +210,8 @@ def _job(options: t.Mapping[str, t.Any]) -> Job:
     name, engine = check_name(options["name"]), options["engine"]
     if engine is None:
         raise InvalidDeclaration("engine is missing", f"One of {', '.join(_ENGINES)}")
-    has_log = engine == POSTGRESQL
+    repository = _repository(name, engine, options)
+    has_log = engine == POSTGRESQL or (repository is not None and repository.side == pgbackrest.REPOSITORY)
     incoming = options["incoming_path"] or (f"/var/lib/bulwark/incoming/{name}" if has_log else "")
     if incoming and not has_log:
         raise InvalidDeclaration(f"incoming_path is of no use with the engine {engine}", "Leave it out")
@@ -232,7 +241,7 @@ def _job(options: t.Mapping[str, t.Any]) -> Job:
         stream=f"{state}/stream" if engine == MARIADB and options["point_in_time"] else "",
         offsite=_offsite(name, options),
         credentials=_credentials(options["object_storage"]),
-        repository=_repository(name, engine, options),
+        repository=repository,
     )
 
 
@@ -248,6 +257,10 @@ def _repository(name: str, engine: str, options: t.Mapping[str, t.Any]) -> pgbac
         between=pgbackrest.KINDS[declared.get("between") or _BETWEEN[0]] if declared.get("between_at") else "",
         processes=declared.get("processes") or 1,
         port=declared.get("port") or pgbackrest.DEFAULT_PORT,
+        side=declared.get("side") or pgbackrest.TOGETHER,
+        address=declared.get("address") or "",
+        source_address=declared.get("source_address") or "",
+        source_port=declared.get("source_port") or pgbackrest.DEFAULT_SOURCE_PORT,
     )
 
 

@@ -27,6 +27,8 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.backup_depl
     ObservedTimer,
     Server,
     files_of,
+    incoming_of,
+    outgoing_of,
     plan_absent,
     plan_present,
 )
@@ -53,7 +55,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.object_stor
 )
 from ansible_collections.bulwark.database.plugins.module_utils._core.offsite import Offsite
 from ansible_collections.bulwark.database.plugins.module_utils._core.openpgp_key import KeyState
-from ansible_collections.bulwark.database.plugins.module_utils._core.pgbackrest import Repository
+from ansible_collections.bulwark.database.plugins.module_utils._core.pgbackrest import DATABASE, REPOSITORY, Repository
 from ansible_collections.bulwark.database.plugins.module_utils._core.plan import Plan
 from sample_keys import FINGERPRINTS
 from sample_keys import KEYS as SAMPLE_KEYS
@@ -93,8 +95,23 @@ OF_PGBACKREST = dataclasses.replace(
     schedule=Schedule(between_at=("06:00", "18:00")),
     repository=Repository("/etc/bulwark/backup/main.pgbackrest", between="incr"),
 )
+APART = Repository(
+    "/etc/bulwark/backup/main.pgbackrest", side=REPOSITORY, address="192.0.2.1", source_address="192.0.2.2"
+)
+OF_REPOSITORY = dataclasses.replace(
+    OF_PGBACKREST,
+    server=dataclasses.replace(SERVER, engine=PGBACKREST, unit="", heartbeat_database=""),
+    incoming="/var/lib/bulwark/incoming/main",
+    schedule=Schedule(),
+    repository=APART,
+)
+OF_DATABASE = dataclasses.replace(
+    OF_PGBACKREST, schedule=Schedule(), repository=dataclasses.replace(APART, side=DATABASE)
+)
 EACH = pytest.mark.parametrize(
-    "job", [JOB, OF_MARIADB, OF_PGBACKREST, BY_GNUPG], ids=["postgresql", "mariadb", "pgbackrest", "gnupg"]
+    "job",
+    [JOB, OF_MARIADB, OF_PGBACKREST, OF_REPOSITORY, OF_DATABASE, BY_GNUPG],
+    ids=["postgresql", "mariadb", "pgbackrest", "repository", "database", "gnupg"],
 )
 EMPTY = Host(account=None, items={}, real_paths={}, server_account="postgres", timers={})
 
@@ -158,7 +175,11 @@ def test_the_file_of_the_job_says_what_the_program_needs() -> None:
     }
 
 
-@pytest.mark.parametrize("job", [JOB, OF_MARIADB, OF_PGBACKREST], ids=lambda job: job.server.engine)
+@pytest.mark.parametrize(
+    "job",
+    [JOB, OF_MARIADB, OF_PGBACKREST, OF_REPOSITORY, OF_DATABASE],
+    ids=lambda job: f"{job.server.engine} {job.side}",
+)
 def test_the_program_reads_what_was_written(job: Job) -> None:
     read = parse_job(deployed(job).items[job.file].data.decode())
     assert (read.name, read.engine, read.store, read.state) == (job.name, job.server.engine, job.store, job.state)
@@ -198,6 +219,74 @@ def test_a_job_that_another_engine_takes_over_loses_what_was_the_former_one_s() 
     gone = {change.payload[1] for change in plan if change.payload[0] == REMOVE}
     assert {"/etc/bulwark/backup/main.pgbackrest/archive.conf"} < gone
     assert plan_present(JOB, applied(plan, deployed(OF_PGBACKREST)), PROGRAM).summaries() == []
+
+
+def test_of_a_job_on_two_hosts_the_database_s_has_no_passphrase_no_store_and_no_backup() -> None:
+    items = deployed(OF_DATABASE).items
+    assert not [path for path in items if "secret" in path or "anteroom" in path or path.startswith("/var/backups")]
+    units = {path.rpartition("/")[2] for path in items if path.endswith((".service", ".timer"))}
+    assert units == {
+        f"bulwark-backup-main-{what}.{kind}" for what in ("source", "heartbeat") for kind in ("service", "timer")
+    }
+    assert "cipher" not in "".join(item.data.decode() for item in items.values() if item.path.endswith(".conf"))
+
+
+def test_what_the_database_s_host_reaches_is_the_anteroom_in_a_service_that_sees_nothing_else() -> None:
+    items = deployed(OF_REPOSITORY).items
+    folder = "/etc/bulwark/backup/main.pgbackrest"
+    assert items["/var/lib/bulwark/incoming/main"].access == "bulwark-backup:bulwark-backup 0700"
+    assert items[f"{folder}/anteroom/secret"].access == "root:bulwark-backup 0750"
+    pushes = deployed(OF_DATABASE).items[f"{folder}/archive.conf"].data.decode()
+    assert f"repo1-host-config={folder}/anteroom/repository.conf\n" in pushes
+    assert "repo1-host=192.0.2.1\n" in pushes
+    served = items[f"{folder}/anteroom/repository.conf"].data.decode()
+    assert "repo1-path=/var/lib/bulwark/incoming/main\n" in served
+    assert "tls-server-auth=main=main\n" in served
+    unit = items["/etc/systemd/system/bulwark-backup-main-repository.service"].data.decode()
+    assert f"RootDirectory={folder}/root\nTemporaryFileSystem=/:ro\n" in unit
+    assert items[f"{folder}/root"].access == "root:root 0755"
+    assert "CapabilityBoundingSet=\n" in unit
+    assert "IPAddressAllow=192.0.2.2\n" in unit
+    assert OF_REPOSITORY.store not in unit
+    bound = re.findall(r"^Bind(?:ReadOnly)?Paths=(.*)$", unit, re.MULTILINE)
+    ours = [path for line in bound for path in line.split() if "bulwark" in path]
+    assert ours == [f"{folder}/anteroom", "/var/lib/bulwark/incoming/main"]
+
+
+def test_each_host_of_a_job_is_let_out_to_the_other_and_in_from_it_and_from_nobody_else() -> None:
+    jobs = [OF_REPOSITORY, JOB, OF_PGBACKREST]
+    assert outgoing_of(jobs) == [{"port": 8433, "networks": ["192.0.2.2"]}]
+    assert incoming_of(jobs) == [{"port": 8432, "networks": ["192.0.2.2"], "comment": "backup main"}]
+    assert outgoing_of([OF_DATABASE]) == []
+    assert incoming_of([OF_DATABASE]) == [{"port": 8433, "networks": ["192.0.2.1"], "comment": "backup main"}]
+
+
+def test_a_job_of_another_database_is_not_taken_over_and_a_port_is_given_once() -> None:
+    other = dataclasses.replace(OF_REPOSITORY, repository=dataclasses.replace(APART, source_address="192.0.2.9"))
+    present = parse_job(deployed(other).items[other.file].data.decode())
+    with pytest.raises(RefusedForSafety, match=r"the job main is here already, for 192\.0\.2\.9"):
+        plan_present(OF_REPOSITORY, dataclasses.replace(EMPTY, present_job=present), PROGRAM)
+    assert plan_present(other, dataclasses.replace(EMPTY, present_job=present), PROGRAM)
+    with pytest.raises(InvalidDeclaration, match="the port 8432 is that of the job main already"):
+        plan_present(
+            dataclasses.replace(OF_REPOSITORY, name="second"),
+            dataclasses.replace(EMPTY, other_jobs=(present,)),
+            PROGRAM,
+        )
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"address": "backup.example.org"}, "address is 'backup.example.org', no address"),
+        ({"source_address": ""}, "source_address is '', no address"),
+        ({"source_address": "192.0.2.1"}, "both hosts are 192.0.2.1"),
+        ({"side": "together"}, "address is of no use on one host"),
+    ],
+)
+def test_two_hosts_are_named_by_their_addresses(changes: dict[str, str], complaint: str) -> None:
+    with pytest.raises(InvalidDeclaration, match=complaint):
+        dataclasses.replace(OF_REPOSITORY, repository=dataclasses.replace(APART, **changes))
 
 
 def test_copies_of_what_is_rewritten_in_place_are_refused() -> None:

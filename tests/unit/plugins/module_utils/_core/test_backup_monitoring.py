@@ -59,6 +59,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.backup_noti
 )
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_status import Run
 from ansible_collections.bulwark.database.plugins.module_utils._core.errors import InvalidDeclaration
+from ansible_collections.bulwark.database.plugins.module_utils._core.pgbackrest import DATABASE, Repository
 from ansible_collections.bulwark.database.plugins.module_utils._core.secrets import Secret
 from sample_backups import full, segment
 
@@ -173,6 +174,20 @@ def test_a_job_in_order_is_told_of_in_full() -> None:
         "copies_full_sets": 2,
     }
     assert {name: value(measured(), name) for name in expected} == expected
+
+
+def test_of_a_job_whose_repository_is_elsewhere_the_backlog_is_told_and_no_backup_is_missed() -> None:
+    apart = Repository("/folder", side=DATABASE, address="192.0.2.1", source_address="192.0.2.2")
+    job = dataclasses.replace(JOB, engine="pgbackrest", incoming="", repository=apart)
+    found = samples(
+        render_backup(MeasuredBackup("main", NOW, NOW - 60, readable=True, job=job, wal_ready=7, wal_bytes=9))
+    )
+    assert found['bulwark_backup_wal_ready_segments{backup="main"}'] == 7
+    told = {name.split("{")[0] for name in found}
+    assert (
+        not {"bulwark_backup_last_success_timestamp_seconds", "bulwark_backup_failing", "bulwark_backup_full_sets"}
+        & told
+    )
 
 
 def test_a_job_that_never_ran_or_is_not_there_has_what_alerts_feed_on() -> None:

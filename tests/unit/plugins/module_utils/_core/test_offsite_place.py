@@ -9,10 +9,25 @@ import dataclasses
 import pytest
 
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_deployment import outgoing_of
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_job_file import BackupJob, MariaDBPlace
 from ansible_collections.bulwark.database.plugins.module_utils._core.errors import InvalidDeclaration
 from ansible_collections.bulwark.database.plugins.module_utils._core.offsite import Offsite
 
 PLACE = Offsite("copies.example.org", 22, "bulwark-copies", "/k/key", "/k/known_hosts", ("192.0.2.7", "2001:db8::7"))
+JOB = BackupJob(
+    name="main",
+    engine="mariadb",
+    store="/store",
+    state="/state",
+    incoming="",
+    recipients=("one", "two"),
+    keep_days=7,
+    compression_level=1,
+    deadline_seconds=60,
+    minimum_free_percent=1,
+    smallest_share=0.5,
+    server=MariaDBPlace("/socket", "account", "/etc/my.cnf", "/data"),
+)
 OTHER = dataclasses.replace(PLACE, host="elsewhere.example.org", port=2222, addresses=("198.51.100.1",))
 
 
@@ -32,8 +47,9 @@ def test_a_place_without_an_address_is_refused(addresses: tuple[str, ...]) -> No
 
 def test_the_account_may_reach_what_any_of_its_jobs_needs() -> None:
     third = dataclasses.replace(PLACE, addresses=("192.0.2.8", "192.0.2.7"))
-    assert outgoing_of(None, ()) == []
-    assert outgoing_of(PLACE, (OTHER, third)) == [
+    assert outgoing_of([]) == []
+    jobs = [dataclasses.replace(JOB, offsite=place) for place in (PLACE, OTHER, third)]
+    assert outgoing_of(jobs) == [
         {"port": 22, "networks": ["192.0.2.7", "192.0.2.8", "2001:db8::7"]},
         {"port": 2222, "networks": ["198.51.100.1"]},
     ]

@@ -190,6 +190,14 @@ def test_an_account_reaches_its_destinations_and_is_refused_the_rest_loopback_in
     assert both.index("chain input") < both.index("chain output")
 
 
+def test_an_account_answers_who_is_let_in_at_a_declared_port() -> None:
+    text = render_table(
+        [port_rule(port=8432, networks=["192.0.2.2"])], [account_rule(account="nobody", destinations=[])]
+    )
+    answers = text.index("tcp sport 8432 ct direction reply ct state established accept")
+    assert answers < text.index('meta skuid "nobody" counter reject')
+
+
 def test_an_account_without_destinations_has_no_network() -> None:
     text = render_table([], [account_rule(account="nobody", destinations=[])])
     assert "accept;" in text

@@ -26,6 +26,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.pgbackrest 
     histories_of,
     judge_new_set,
     passphrase_of,
+    pushed_name,
     read_info,
     read_log_listing,
     render_archive_configuration,
@@ -295,3 +296,20 @@ def test_what_a_repository_holds_twice_is_known_for_each_set() -> None:
         f"backup/main/{INCREMENTAL}/backup.manifest",
     ]
     assert all(copy == f"{path}.copy" for path, copy in paths)
+
+
+@pytest.mark.parametrize(
+    ("stored", "name"),
+    [
+        (f"{wal(5)}-{SHA1}.zst", wal(5)),
+        (f"{wal(5)}.partial-{SHA1}.zst", f"{wal(5)}.partial"),
+        (f"{wal(5)}.00000028.backup", f"{wal(5)}.00000028.backup"),
+        ("00000002.history", "00000002.history"),
+        (f"{wal(5)}-{SHA1}.zst.pgbackrest.tmp", ""),
+        ("archive.info", ""),
+        (f"../{wal(5)}-{SHA1}.zst", ""),
+        ("", ""),
+    ],
+)
+def test_only_what_was_pushed_whole_is_carried_on(stored: str, name: str) -> None:
+    assert pushed_name(stored) == name

@@ -1,0 +1,276 @@
+# Copyright (c) 2026, the bulwark.database authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups by pgBackRest into a repository on another host, which the database's host can't read and can't harm."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+import testinfra
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from testinfra.backend.base import CommandResult
+
+DATABASE = "molecule-pgr-database"
+REPOSITORY = "molecule-pgr-repository"
+SCENARIO = Path(__file__).resolve().parent.parent
+INVENTORY = os.environ["MOLECULE_INVENTORY_FILE"]
+KEYS = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "keys"
+STORE = "/var/backups/bulwark/shop"
+FOLDER = "/etc/bulwark/backup/shop.pgbackrest"
+UNIT = "bulwark-backup-shop.service"
+ALERTS = "/run/molecule-alerts"
+MARKER = "f1ndme-Bulwark-marker"
+PATIENCE_SECONDS = 240
+PUSHER = f"runuser -u postgres -- pgbackrest --config={FOLDER}/archive.conf --stanza=shop"
+
+
+def run(command: str, host: str = DATABASE) -> CommandResult:
+    return testinfra.get_host(f"podman://{host}").run(command)
+
+
+def output(command: str, host: str = DATABASE) -> str:
+    done = run(command, host)
+    assert done.rc == 0, f"{command}: {done.stdout}{done.stderr}"
+    return str(done.stdout).strip()
+
+
+def sql(statement: str, *, database: str = "shop") -> str:
+    psql = f"cd / && runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d {database}"
+    return output(f"{psql} -c {shlex.quote(statement)}")
+
+
+def ask(host: str) -> dict[str, t.Any]:
+    command = ["ansible", "-i", INVENTORY, host, "-m", "bulwark.database.backup_info", "-a", "name=shop"]
+    callback = {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, **callback})
+    return t.cast("dict[str, t.Any]", json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"][host])
+
+
+def backup() -> dict[str, t.Any]:
+    found = ask(REPOSITORY)
+    assert not found.get("failed"), found
+    return t.cast("dict[str, t.Any]", found["backup"])
+
+
+def converge(*flags: str) -> subprocess.CompletedProcess[str]:
+    command = ["ansible-playbook", "-i", INVENTORY, "converge.yml", *flags]
+    plain = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=SCENARIO, env=plain)
+
+
+def wait_until(is_so: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s: {what}"
+        time.sleep(1)
+
+
+def switch() -> str:
+    return sql("SELECT pg_walfile_name(pg_switch_wal())")
+
+
+def stored(name: str) -> bool:
+    return bool(output(f"find {STORE}/repository/archive -name '{name}-*'", REPOSITORY))
+
+
+def wait_until_stored() -> None:
+    name = switch()
+    wait_until(lambda: stored(name), f"{name} is in the repository")
+
+
+def test_the_repository_s_host_makes_the_backup_and_tells_of_it() -> None:
+    found = ask(REPOSITORY)
+    first = found["backup"]
+    assert [first["engine"], first["last_error"], first["damaged"], first["gaps"]] == ["pgbackrest", None, [], []]
+    assert first["fulls"][0]["id"].endswith("F")
+    assert found["next_run"].endswith("00:00:00 UTC")
+    elsewhere = ask(DATABASE)
+    assert "the backups of shop are on 10.89.77.234" in elsewhere["msg"]
+
+
+def test_a_full_backup_under_writes_holds_and_can_be_verified() -> None:
+    writer = 'for n in $(seq 2000000 2000400); do echo "INSERT INTO written VALUES ($n);"; done'
+    writing = subprocess.Popen(
+        ["podman", "exec", DATABASE, "sh", "-c", f"cd /; ({writer}) | runuser -u postgres -- psql -Xqd shop"]
+    )
+    assert run(f"systemctl start {UNIT}", REPOSITORY).rc == 0, output("journalctl -b --output=cat -n 30", REPOSITORY)
+    assert writing.wait(timeout=120) == 0
+    assert run("systemctl start bulwark-backup-shop-verify.service", REPOSITORY).rc == 0, output(
+        "journalctl -b --output=cat -n 30", REPOSITORY
+    )
+
+
+def test_the_database_s_host_holds_nothing_of_the_repository() -> None:
+    secret = output(f"sed -n 's/^repo1-cipher-pass=//p' {FOLDER}/secret/passphrase.conf", REPOSITORY)
+    assert len(secret) == 64
+    assert run(f"grep -rqF {secret} /etc /var /run /tmp /root").rc == 1
+    assert run(f"test -e {STORE}").rc != 0
+    assert run(f"test -e {FOLDER}/secret").rc != 0
+    keys = output(f"cd {FOLDER} && ls *.key; sha256sum *.key | cut -c1-64").split()
+    assert keys[:2] == ["client.key", "source.key"]
+    for digest in keys[2:]:
+        assert digest not in output(f"find {FOLDER} -name '*.key' | xargs sha256sum", REPOSITORY)
+
+
+def test_what_pgbackrest_lets_its_clients_do_reaches_the_anteroom_alone() -> None:
+    """As root of the database's host, with every option that the protocol hands on."""
+    before = output(f"find {STORE} -type f | sort | xargs sha256sum", REPOSITORY)
+    locks = "--lock-path=/var/lib/postgresql/locks"
+    assert MARKER not in run(f"{PUSHER} repo-ls --recurse").stdout
+    assert run(f"{PUSHER} repo-ls backup/shop").stdout.strip() == ""
+    own = f"--repo1-host-config={FOLDER}/repository.conf --repo1-host-config-include-path={FOLDER}/secret"
+    for attempt in (
+        f"{PUSHER} {own} repo-ls backup/shop",
+        f"{PUSHER} {own} info",
+        f"{PUSHER} --repo1-path={STORE}/repository repo-get backup/shop/backup.info",
+        f"{PUSHER} --repo1-path={STORE}/repository repo-ls --recurse",
+        f"{PUSHER} --repo1-path=/proc repo-ls",
+        f"{PUSHER} --repo1-path=/etc/bulwark/backup/shop.pgbackrest/secret repo-ls",
+        f"{PUSHER} --repo1-path=/etc repo-get --raw shadow",
+    ):
+        said = run(attempt)
+        assert "F" not in said.stdout, f"{attempt}: {said.stdout}"
+        assert "passphrase" not in said.stdout, attempt
+    run(f"{PUSHER} {locks} stop")
+    run(f"{PUSHER} {locks} --repo1-path={STORE}/repository --force stanza-delete")
+    run(f"{PUSHER} {locks} --force stanza-delete")
+    run(f"{PUSHER} {locks} start")
+    after = output(f"find {STORE} -type f | sort | xargs sha256sum", REPOSITORY)
+    assert set(before.splitlines()) <= set(after.splitlines())
+    # what was its own to destroy is back by itself
+    sql("INSERT INTO written SELECT max(number) + 1 FROM written")
+    wait_until_stored()
+    assert backup()["gaps"] == []
+
+
+def test_nobody_else_is_let_in() -> None:
+    def port_is_open(host: str, address: str, port: int) -> bool:
+        return run(f"timeout 5 bash -c 'echo > /dev/tcp/{address}/{port}'", host).rc == 0
+
+    assert port_is_open(DATABASE, "10.89.77.234", 8432)
+    assert port_is_open(REPOSITORY, "10.89.77.233", 8433)
+    probe = (
+        "import socket,sys; s=socket.socket(); s.settimeout(4); sys.exit(s.connect_ex((sys.argv[1], int(sys.argv[2]))))"
+    )
+    for address, port in (("10.89.77.234", "8432"), ("10.89.77.233", "8433")):
+        assert subprocess.run(["python3", "-c", probe, address, port], check=False).returncode != 0
+    # without the certificate it is of no use either
+    said = run(f"runuser -u nobody -- {PUSHER[20:]} info")
+    assert "shop" not in said.stdout.replace("shop.pgbackrest", "")
+
+
+def test_nothing_stored_can_be_read_without_the_passphrase() -> None:
+    wait_until_stored()
+    assert run(f"grep -raq {MARKER} {STORE} /var/lib/bulwark", REPOSITORY).rc == 1
+    opened = output(f"find {STORE} -not -type l '(' -perm /077 -o -not -user bulwark-backup ')'", REPOSITORY)
+    assert opened == ""
+    assert output(f"head -n 1 {STORE}/passphrase.age", REPOSITORY) == "-----BEGIN AGE ENCRYPTED FILE-----"
+
+
+def test_while_the_repository_s_host_is_down_the_log_waits_and_nothing_is_lost() -> None:
+    output("systemctl stop bulwark-backup-shop-repository.timer bulwark-backup-shop-collect.timer", REPOSITORY)
+    try:
+        for dummy in range(3):
+            sql("INSERT INTO written SELECT max(number) + 1 FROM written")
+            name = switch()
+        wait_until(lambda: int(sql("SELECT failed_count FROM pg_stat_archiver")) > 0, "archiving fails")
+        waiting = "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"
+        assert int(sql(waiting)) >= 3
+        assert sql("SELECT 1") == "1"
+    finally:
+        output("systemctl start bulwark-backup-shop-repository.timer bulwark-backup-shop-collect.timer", REPOSITORY)
+    wait_until(lambda: stored(name), "what waited is in the repository")
+    assert backup()["gaps"] == []
+
+
+def test_a_backup_of_a_database_that_can_not_be_reached_fails_and_somebody_is_told() -> None:
+    good = {one["id"] for one in backup()["fulls"]}
+    output("systemctl stop bulwark-backup-shop-source.timer")
+    run(f"rm -f {ALERTS}", REPOSITORY)
+    try:
+        assert run(f"systemctl start {UNIT}", REPOSITORY).rc != 0
+    finally:
+        output("systemctl start bulwark-backup-shop-source.timer bulwark-backup-shop-source.service")
+    assert {one["id"] for one in backup()["fulls"]} == good
+    wait_until(lambda: UNIT in run(f"cat {ALERTS}", REPOSITORY).stdout, "somebody is told")
+
+
+@pytest.fixture
+def a_copy() -> t.Iterator[str]:
+    """What somebody has who holds the store and an identity, and none of our software."""
+    folder = "/var/tmp/restore"
+    output(f"install -d -m 0700 {folder} && cp -a {STORE} {folder}/store", REPOSITORY)
+    subprocess.run(["podman", "cp", str(KEYS / "restore.txt"), f"{REPOSITORY}:{folder}/identity.txt"], check=True)
+    output(f"chown -R postgres {folder}", REPOSITORY)
+    yield folder
+    run(
+        f"runuser -u postgres -- sh -c '/usr/lib/postgresql/*/bin/pg_ctl stop -m immediate -D {folder}/data'",
+        REPOSITORY,
+    )
+    output(f"rm -r {folder}", REPOSITORY)
+
+
+def test_restore_txt_alone_brings_everything_back_up_to_a_moment_on_another_host(a_copy: str) -> None:
+    sql("INSERT INTO written VALUES (9000001)")
+    time.sleep(1.1)
+    moment = sql("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+    rows = sql("SELECT count(*) || ' ' || sum(number::bigint) FROM written")
+    time.sleep(1.1)
+    sql("INSERT INTO written VALUES (9000002)")
+    time.sleep(2.2)
+    wait_until_stored()
+    output(f"cp -a {STORE}/. {a_copy}/store && chown -R postgres {a_copy}/store", REPOSITORY)
+    values = {
+        "STORE": f"{a_copy}/store",
+        "IDENTITY": f"{a_copy}/identity.txt",
+        "DATA": f"{a_copy}/data",
+        "MOMENT": moment,
+    }
+    script = commands_of(output(f"cat {STORE}/RESTORE.txt", REPOSITORY), **values)
+    ask_restored = '"$BINARIES/psql" -XAt -h "$DATA" -p 5432 -d shop -c '
+    script += ask_restored + "\"SELECT count(*) || ' ' || sum(number::bigint) FROM written\"\n"
+    script += ask_restored + "'SELECT text FROM placed'\n"
+    done = run(f"cd / && runuser -u postgres -- sh -c {shlex.quote(script)}", REPOSITORY)
+    assert done.rc == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-2:] == [rows, MARKER], done.stdout
+
+
+def commands_of(restore_text: str, **values: str) -> str:
+    script = "\n".join(line[4:] for line in restore_text.splitlines() if line.startswith("    "))
+    for name, value in values.items():
+        script, count = re.subn(
+            rf"^{name}='?.*'?$", f"{name}={shlex.quote(value)}", script, count=1, flags=re.MULTILINE
+        )
+        assert count == 1, f"RESTORE.txt does not ask for {name}"
+    return f"set -e\n{script}\n"
+
+
+def test_another_database_s_job_of_that_name_is_refused_on_the_repository_s_host() -> None:
+    done = converge("-e", "encrypted_backup_address=10.89.77.230")
+    assert done.returncode != 0
+    assert "thejobshopisherealready,for10.89.77.233" in "".join((done.stdout + done.stderr).split())
+
+
+def test_a_certificate_that_is_lost_is_made_anew_and_known_to_the_other_side() -> None:
+    output(f"rm {FOLDER}/client.crt")
+    assert converge().returncode == 0
+    sql("INSERT INTO written SELECT max(number) + 1 FROM written")
+    wait_until_stored()
+
+
+def test_a_second_run_and_a_dry_one_change_nothing() -> None:
+    for flags in (("--check", "--diff"), ("--diff",)):
+        done = converge(*flags)
+        assert done.returncode == 0, done.stdout[-3000:]
+        assert "changed=0" in done.stdout, [line for line in done.stdout.splitlines() if "changed:" in line]
