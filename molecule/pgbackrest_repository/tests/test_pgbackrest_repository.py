@@ -154,6 +154,23 @@ def test_what_pgbackrest_lets_its_clients_do_reaches_the_anteroom_alone() -> Non
     assert backup()["gaps"] == []
 
 
+def test_what_runs_on_the_repository_s_host_is_not_looked_into() -> None:
+    """The client names the paths, and /proc/PID/root of a process of the same account would lead out."""
+    units = output("systemctl list-unit-files --no-legend 'bulwark-backup-shop*.service' | cut -d ' ' -f 1", REPOSITORY)
+    others = [unit for unit in units.split() if unit != f"{UNIT.removesuffix('.service')}-repository.service"]
+    assert len(others) >= 3
+    for unit in others:
+        shown = output(f"systemctl show --value --property=AmbientCapabilities {unit}", REPOSITORY)
+        assert shown == "cap_net_bind_service", unit
+    for more, seen in (("", True), ("-p AmbientCapabilities=CAP_NET_BIND_SERVICE ", False)):
+        name = f"molecule-seen-{seen}".lower()
+        output(f"systemd-run --quiet --unit={name} -p User=bulwark-backup {more}sleep 600", REPOSITORY)
+        process = output(f"systemctl show --value --property=MainPID {name}", REPOSITORY)
+        listed = run(f"{PUSHER} --repo1-path=/proc/{process}/root{STORE} repo-ls").stdout
+        assert ("RESTORE.txt" in listed) is seen, listed
+        output(f"systemctl stop {name}", REPOSITORY)
+
+
 def test_nobody_else_is_let_in() -> None:
     def port_is_open(host: str, address: str, port: int) -> bool:
         return run(f"timeout 5 bash -c 'echo > /dev/tcp/{address}/{port}'", host).rc == 0

@@ -83,6 +83,12 @@ _READS_EVERY_FILE: t.Final = (
     ("AmbientCapabilities", "CAP_DAC_READ_SEARCH"),
     ("SecureBits", "no-setuid-fixup"),
 )
+# Of two processes of one account, the kernel lets the one look into the other by /proc (its files, its memory) unless
+# that one has a capability more (ptrace(2), access mode checking). This one does no harm.
+_UNSEEN: t.Final = (
+    ("CapabilityBoundingSet", "CAP_NET_BIND_SERVICE"),
+    ("AmbientCapabilities", "CAP_NET_BIND_SERVICE"),
+)
 _NO_CAPABILITIES: t.Final = (("CapabilityBoundingSet", ""), ("AmbientCapabilities", ""))
 
 
@@ -226,9 +232,12 @@ def _full_service(job: UnitJob, *, when: str = "") -> str:
 
 
 def _backup_sandbox(job: UnitJob) -> tuple[tuple[str, str], ...]:
-    """A server of this host is reached by its socket and its files, one of another host by that host's pgBackRest."""
+    """A server of this host is reached by its socket and its files, one of another host by that host's pgBackRest.
+
+    There the server of the anteroom, whom that host tells what to read, does not see into it.
+    """
     if job.side == REPOSITORY:
-        return (*_with_peer(job), *_NO_CAPABILITIES)
+        return (*_with_peer(job), *_UNSEEN)
     return (*_SANDBOX, *(_READS_EVERY_FILE if job.engine in (MARIADB, PGBACKREST) else _NO_CAPABILITIES))
 
 
@@ -271,8 +280,8 @@ def _repository_service(job: UnitJob, repository: Repository) -> str:
 def _anteroom_service(job: UnitJob, repository: Repository) -> str:
     """Takes WAL from the database's host, which has no access to the repository.
 
-    A temporary file system for / alone is passed over by systemd 252 without a word: it takes a folder first.
-    /proc is there, and by it the files of the account's other processes while they run: see ADR 0020.
+    A temporary file system for / alone is passed over by systemd 252 without a word: it takes a folder first. /proc is
+    there all the same, and leads to no process that has a capability (_UNSEEN).
     """
     anteroom = repository.anteroom
     confined = [one for one in _with_peer(job) if one[0] not in ("ProtectProc", "PrivateTmp")]
@@ -428,6 +437,7 @@ def _verify_service(job: UnitJob) -> str:
         command=f"{job.command('verify')} --deep",
         seconds=_VERIFY_SECONDS,
         writable=[job.state],
+        sandbox=(*_SANDBOX, *(_UNSEEN if job.side == REPOSITORY else _NO_CAPABILITIES)),
     )
 
 
