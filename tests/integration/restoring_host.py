@@ -14,7 +14,9 @@ import typing as t
 from pathlib import Path
 
 from backup_site import BackupSite, as_account
-from private_server import PrivateServer
+
+if t.TYPE_CHECKING:
+    from private_server import PrivateServer
 
 ACCOUNT = "postgres"
 

@@ -1,8 +1,8 @@
-#!/bin/bash
+#!/bin/bash -eu
 # SPDX-FileCopyrightText: 2026 the bulwark.database authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The smallest Ceph there is: a monitor, an object store in memory, and its gateway by S3 with TLS. For tests alone.
-set -euo pipefail
+set -o pipefail
 address=$1
 cluster=$(cat /proc/sys/kernel/random/uuid)
 cd "$(mktemp -d)"

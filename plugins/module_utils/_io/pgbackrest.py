@@ -92,8 +92,8 @@ def _digest(command: t.Sequence[str]) -> str:
     """SHA-256 of what it prints, which may be a lot; empty if it fails."""
     digest = hashlib.sha256()
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tool:
-        assert tool.stdout is not None
-        while chunk := tool.stdout.read(_CHUNK_BYTES):
+        stream = t.cast("t.IO[bytes]", tool.stdout)
+        while chunk := stream.read(_CHUNK_BYTES):
             digest.update(chunk)
     return "" if tool.returncode else digest.hexdigest()
 
