@@ -33,7 +33,7 @@ JOB = "bulwark-backup-main"
 DATA = "/var/lib/mysql"
 MARKER = "f1ndme-Bulwark-marker"
 PATIENCE_SECONDS = 300
-ROUND_SECONDS = 25
+ROUND_SECONDS = 85
 # A client with retries; the machine may be busy with other things.
 LONGEST_PAUSE_SECONDS = 15
 
@@ -76,7 +76,8 @@ def is_whole() -> bool:
 def back_up_everywhere() -> dict[str, int]:
     """All timers at the same time, as at midnight; the status of each node's unit.
 
-    What was made within the same round, twice the 10 seconds of converge.yml, counts for this one, too.
+    What was made within the same round counts for this one, too: twice the 10 seconds of converge.yml, and a minute by
+    which the nodes' clocks may differ.
     """
     time.sleep(ROUND_SECONDS)
     with ThreadPoolExecutor() as together:
@@ -186,8 +187,8 @@ def test_what_somebody_steals_says_nothing() -> None:
     wait_until_all_is_elsewhere(*NODES)
     for host, folder in [*((host, STORE) for host in NODES), (COPIES, "/srv/bulwark/copies")]:
         assert node(host).run(f"grep --recursive --binary --quiet {MARKER} {folder}").rc == 1
-    # The counter-proof: it is where a server keeps it.
-    assert node(maker).run(f"grep --recursive --binary --quiet {MARKER} {DATA}/shop").rc == 0
+    # The counter-proof: it is where a server keeps it, though perhaps in its logs alone.
+    assert node(maker).run(f"grep --recursive --binary --quiet {MARKER} {DATA}").rc == 0
 
 
 def test_another_host_restores_each_row_as_of_a_moment_by_the_text_alone() -> None:
