@@ -121,11 +121,19 @@ def sums(host: str, folder: str) -> set[str]:
 def wait_until_all_is_elsewhere(*hosts: str) -> None:
     def is_elsewhere(host: str) -> None:
         wait_until_the_log_is_stored(host)
-        there = sums(host, STORE)
-        wait_until(lambda: there <= sums(COPIES, copies_of(host)), f"the copy of {host}")
+        newest = newest_of(sums(host, STORE))
+        wait_until(lambda: newest <= sums(COPIES, copies_of(host)), f"the copy of {host}")
 
     with ThreadPoolExecutor() as together:
         list(together.map(is_elsewhere, hosts))
+
+
+def newest_of(lines: set[str]) -> set[str]:
+    """The latest full backup and log. Older ones may be pruned where copies are, and not yet where they come from."""
+    paths = {line.split("  ", 1)[1]: line for line in lines}
+    logs = sorted(path for path in paths if path.startswith("log/"))
+    ids = sorted(path.split("/")[1] for path in paths if path.startswith("full/"))
+    return {paths[path] for path in paths if path in logs[-2:] or (ids and path.startswith(f"full/{ids[-1]}/"))}
 
 
 def maker_of_the_latest() -> str:
