@@ -52,6 +52,7 @@ from .pgbackrest import (
     render_archive_configuration,
     render_configuration,
     render_source_configuration,
+    side_of,
 )
 from .pgbackrest import PROGRAM as PGBACKREST_PROGRAM
 from .plan import Change, Plan
@@ -190,7 +191,7 @@ class Job:
 
     @property
     def side(self) -> str:
-        return self.repository.side if self.repository else TOGETHER
+        return side_of(self.repository)
 
     def paths(self) -> dict[str, str]:
         server = self.server

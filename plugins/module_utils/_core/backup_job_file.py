@@ -20,7 +20,7 @@ from .errors import InvalidDeclaration
 from .object_storage import ObjectStorage
 from .offsite import Offsite
 from .openpgp_key import is_fingerprint
-from .pgbackrest import DEFAULT_SOURCE_PORT, KINDS, REPOSITORY, SIDES, TOGETHER, Repository
+from .pgbackrest import DEFAULT_SOURCE_PORT, KINDS, REPOSITORY, SIDES, TOGETHER, Repository, side_of
 from .sealing import AGE, GNUPG, TOOLS
 
 FORMAT: t.Final = 1
@@ -96,20 +96,23 @@ class BackupJob:
     recipient_keys: str = ""
     recipients_expire: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
+    @property
+    def side(self) -> str:
+        return side_of(self.repository)
+
 
 def parse_job(text: str, *, where: str = "the job file") -> BackupJob:
     """Raises InvalidDeclaration that names the field."""
     fields = fields_of_file(text, where=where, known=_KNOWN, version=FORMAT, kind="job file")
     engine = fields.choice("engine", (POSTGRESQL, MARIADB, PGBACKREST))
     repository = _repository(fields) if engine == PGBACKREST else None
-    has_anteroom = engine == POSTGRESQL or (repository is not None and repository.side == REPOSITORY)
     sealing = fields.choice("sealing", TOOLS) if fields.has("sealing") else AGE
     return BackupJob(
         name=_matching(fields, "name", _NAME, "lower-case letters, digits, _ and -"),
         engine=engine,
         store=_folder(fields, "store"),
         state=_folder(fields, "state"),
-        incoming=_folder(fields, "incoming") if has_anteroom else "",
+        incoming=_folder(fields, "incoming") if has_anteroom(engine, repository) else "",
         recipients=_recipients(fields, sealing),
         keep_days=_between(fields, "keep_days", 1, 3650),
         compression_level=_between(fields, "compression_level", 1, 19),
@@ -125,6 +128,11 @@ def parse_job(text: str, *, where: str = "the job file") -> BackupJob:
         recipient_keys=_folder(fields, "recipient_keys") if sealing == GNUPG else "",
         recipients_expire=_expiries(fields),
     )
+
+
+def has_anteroom(engine: str, repository: Repository | None) -> bool:
+    """Whether somebody else puts the log into a folder of the job, for it to carry on."""
+    return engine == POSTGRESQL or side_of(repository) == REPOSITORY
 
 
 def _repository(fields: Fields) -> Repository:

@@ -221,7 +221,7 @@ def render_certificates(expiries: t.Mapping[str, float | None], now: float) -> s
 def _backup_samples(found: MeasuredBackup) -> t.Iterator[Sample]:
     labels = {"backup": found.name}
     # Another host makes its backups, and tells of them.
-    is_source = found.job is not None and found.job.repository is not None and found.job.repository.side == DATABASE
+    is_source = found.job is not None and found.job.side == DATABASE
     values: dict[str, float | None] = {
         "readable": float(found.readable),
         "known_since_timestamp_seconds": found.known_since,

@@ -12,9 +12,9 @@ import dataclasses
 import re
 import typing as t
 
-from .backup_job_file import MARIADB, PGBACKREST, POSTGRESQL
+from .backup_job_file import MARIADB, PGBACKREST
 from .errors import InvalidDeclaration
-from .pgbackrest import DATABASE, REPOSITORY, TOGETHER, Repository
+from .pgbackrest import DATABASE, REPOSITORY, Repository, side_of
 from .pgbackrest import PROGRAM as PGBACKREST_PROGRAM
 from .unit_text import CONFINEMENT, check_hooks, section
 
@@ -52,12 +52,6 @@ _SANDBOX: t.Final = (
 _SANDBOX_WITH_NETWORK: t.Final = (
     *(one for one in _SANDBOX if one[0] not in ("PrivateNetwork", "RestrictAddressFamilies")),
     ("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6"),
-)
-# Only for the server's own account on this host.
-_SANDBOX_WITH_LOOPBACK: t.Final = (
-    *_SANDBOX_WITH_NETWORK,
-    ("IPAddressDeny", "any"),
-    ("IPAddressAllow", "localhost"),
 )
 # Another host says which files the server of an anteroom opens: it sees none but these, and no process.
 _PROGRAMS_AND_NAMES: t.Final = (
@@ -161,7 +155,7 @@ class UnitJob:
 
     @property
     def side(self) -> str:
-        return self.repository.side if self.repository else TOGETHER
+        return side_of(self.repository)
 
     def command(self, name: str) -> str:
         return f"{PYTHON} -I {PROGRAM} {name} --job {self.job_file}"
@@ -184,12 +178,9 @@ def render_units(job: UnitJob) -> dict[str, str]:
         if job.schedule.between_at:
             units[f"{job.unit}-between.service"] = _between_service(job)
             units[f"{job.unit}-between.timer"] = _between_timer(job)
-    if job.side == REPOSITORY:
+    if job.incoming or job.stream:
         units[f"{job.unit}-collect.service"] = _collect_service(job)
-        units[f"{job.unit}-collect.timer"] = _anteroom_timer(job)
-    if job.engine == POSTGRESQL or job.stream:
-        units[f"{job.unit}-collect.service"] = _collect_service(job)
-        units[f"{job.unit}-collect.timer"] = _minute_timer("Carry the log of", job)
+        units[f"{job.unit}-collect.timer"] = _collect_timer(job)
     if job.heartbeat:
         units[f"{job.unit}-heartbeat.service"] = _heartbeat_service(job)
         units[f"{job.unit}-heartbeat.timer"] = _minute_timer("Heartbeat for the recovery of", job)
@@ -242,9 +233,12 @@ def _backup_sandbox(job: UnitJob) -> tuple[tuple[str, str], ...]:
 
 
 def _with_peer(job: UnitJob) -> tuple[tuple[str, str], ...]:
-    """A network in which there is one other host."""
-    address = job.repository.peer[0] if job.repository else ""
-    return (*_SANDBOX_WITH_NETWORK, ("IPAddressDeny", "any"), ("IPAddressAllow", address))
+    return _reaching(job.repository.peer[0] if job.repository else "")
+
+
+def _reaching(*addresses: str) -> tuple[tuple[str, str], ...]:
+    """A network in which there is nobody else."""
+    return (*_SANDBOX_WITH_NETWORK, ("IPAddressDeny", "any"), ("IPAddressAllow", " ".join(addresses)))
 
 
 def _between_service(job: UnitJob) -> str:
@@ -269,7 +263,7 @@ def _repository_service(job: UnitJob, repository: Repository) -> str:
         sandbox=(
             # a new stanza takes the identity of a server that runs: where it does not, the backup tries again
             ("ExecStartPre", f"-{job.command('prepare')}"),
-            *_SANDBOX_WITH_LOOPBACK,
+            *_reaching("localhost"),
             *_READS_EVERY_FILE,
             ("ReadWritePaths", job.store),
             ("ReadWritePaths", job.state),
@@ -415,7 +409,6 @@ def _deliver_service(job: UnitJob) -> str:
 
     Before its key is there, it waits.
     """
-    limits = (("IPAddressDeny", "any"), ("IPAddressAllow", " ".join(job.delivery_addresses)))
     names = (("BindReadOnlyPaths", f"{job.delivery_hosts}:/etc/hosts"),) if job.delivery_hosts else ()
     return _service(
         job,
@@ -425,7 +418,7 @@ def _deliver_service(job: UnitJob) -> str:
         writable=[job.state],
         is_frequent=True,
         when=job.delivery_key,
-        sandbox=(*_SANDBOX_WITH_NETWORK, *limits, *names, *_NO_CAPABILITIES),
+        sandbox=(*_reaching(*job.delivery_addresses), *names, *_NO_CAPABILITIES),
     )
 
 
@@ -508,8 +501,10 @@ def _minute_timer(purpose: str, job: UnitJob) -> str:
     return _timer(f"{purpose} the backup {job.name}, each minute", [("OnCalendar", "minutely"), ("AccuracySec", "1s")])
 
 
-def _anteroom_timer(job: UnitJob) -> str:
-    """A backup waits until its last segment has come through."""
+def _collect_timer(job: UnitJob) -> str:
+    """A backup on another host waits until its last segment has come through."""
+    if job.side != REPOSITORY:
+        return _minute_timer("Carry the log of", job)
     calendar = [("OnCalendar", f"*:*:0/{_ANTEROOM_SECONDS}"), ("AccuracySec", "1s")]
     return _timer(f"Carry the log of the backup {job.name}, several times a minute", calendar)
 

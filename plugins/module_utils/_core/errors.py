@@ -17,6 +17,8 @@ BulwarkError                 every failure the user is meant to read
 
 from __future__ import annotations
 
+import typing as t
+
 
 class BulwarkError(Exception):
     """One line that names the thing and the cause, and a hint that says what to do next.
@@ -32,6 +34,11 @@ class BulwarkError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}. {self.hint}" if self.hint else self.message
+
+
+def first_of(complaints: t.Sequence[str]) -> str:
+    """The first of several, and how many more there are: an error is one line."""
+    return f"{complaints[0]} (and {len(complaints) - 1} more)" if len(complaints) > 1 else complaints[0]
 
 
 class InvalidDeclaration(BulwarkError):

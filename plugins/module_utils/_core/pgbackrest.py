@@ -67,6 +67,10 @@ _NO_BACKUPS: t.Final = 2
 _UNREADABLE: t.Final = '"status":{"code":99,'
 
 
+# By standard error; archive_command alone tells PostgreSQL's own log.
+_TO_THE_JOURNAL: t.Final = {"log-level-console": "off", "log-level-file": "off", "log-level-stderr": "info"}
+
+
 @dataclasses.dataclass(frozen=True)
 class Repository:
     """Of a job with the engine pgbackrest. All paths are within ``folder``.
@@ -169,6 +173,11 @@ def archive_command(repository: Repository, stanza: str) -> str:
     return f'{PROGRAM} --config={repository.archive_configuration} --stanza={stanza} archive-push "%p"'
 
 
+def side_of(repository: Repository | None) -> str:
+    """The part of a job that is on this host; the engines without a repository know no other host."""
+    return repository.side if repository else TOGETHER
+
+
 def render_configuration(
     repository: Repository,
     stanza: str,
@@ -196,9 +205,7 @@ def render_configuration(
                 # What the account makes is the account's alone.
                 "neutral-umask": "n",
                 "lock-path": lock_path(state),
-                "log-level-console": "off",
-                "log-level-file": "off",
-                "log-level-stderr": "info",
+                **_TO_THE_JOURNAL,
                 **(_listening(repository, stanza, "server", "client") if repository.side == TOGETHER else {}),
             },
             stanza: {
@@ -247,9 +254,7 @@ def render_anteroom_configuration(repository: Repository, stanza: str, *, incomi
                 "archive-timeout": _ARCHIVE_SECONDS,
                 "neutral-umask": "n",
                 "lock-path": f"{incoming}/lock",
-                "log-level-console": "off",
-                "log-level-file": "off",
-                "log-level-stderr": "info",
+                **_TO_THE_JOURNAL,
                 **_listening(repository.anteroom, stanza, "server", "client"),
             }
         }
@@ -263,9 +268,7 @@ def render_source_configuration(repository: Repository, stanza: str, *, state: s
             "global": {
                 "lock-path": lock_path(state),
                 "neutral-umask": "n",
-                "log-level-console": "off",
-                "log-level-file": "off",
-                "log-level-stderr": "info",
+                **_TO_THE_JOURNAL,
                 **_listening(repository, stanza, "source", "server"),
             },
             stanza: {"pg1-path": data_directory},
@@ -310,9 +313,7 @@ def render_copy_configuration(stanza: str, *, store: str, folder: str) -> str:
                 "repo1-cipher-type": "aes-256-cbc",
                 "lock-path": folder,
                 "spool-path": folder,
-                "log-level-console": "off",
-                "log-level-file": "off",
-                "log-level-stderr": "info",
+                **_TO_THE_JOURNAL,
             },
             stanza: {},
         }

@@ -45,18 +45,18 @@ NEWEST_TRANSACTION: t.Final = """SELECT pg_catalog.to_char(
 class Restored:
     """A restored server, and how it is reached.
 
-    :param server: which one it is.
+    :param engine: of the server itself, whatever backed it up.
     :param data: its data directory, which holds its socket.
     """
 
-    server: str
+    engine: str
     data: str
     binaries: str = ""
     administrator: str = "postgres"
 
     def client(self, database: str) -> tuple[str, ...]:
         """A client that takes statements from its standard input."""
-        if self.server == POSTGRESQL:
+        if self.engine == POSTGRESQL:
             place = {"host": self.data, "port": "5432", "user": self.administrator, "dbname": database or "postgres"}
             login = " ".join(f"{key}={_quoted(value)}" for key, value in place.items())
             return (f"{self.binaries}/psql", *("-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", login))
@@ -64,7 +64,7 @@ class Restored:
         return ("mariadb", *self._socket(), "--batch", "--skip-column-names", "--raw", *end)
 
     def integrity_check(self, *, extended: bool) -> tuple[str, ...]:
-        if self.server == POSTGRESQL:
+        if self.engine == POSTGRESQL:
             login = ("-h", self.data, "-p", "5432", "-U", self.administrator)
             more = ("--heapallindexed", "--parent-check") if extended else ()
             return (f"{self.binaries}/pg_amcheck", "--all", "--install-missing", *login, *more)

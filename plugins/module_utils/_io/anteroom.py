@@ -21,7 +21,7 @@ import stat
 import typing as t
 
 from .._core.backup_job_file import BackupJob
-from .._core.errors import ApplyFailed, BulwarkError, RefusedForSafety
+from .._core.errors import ApplyFailed, BulwarkError, RefusedForSafety, first_of
 from .._core.pgbackrest import Repository, arguments, is_archive_folder, is_segment_folder, pushed_name, repository_path
 from .backup_store import create_file, rename
 from .commands import run_command
@@ -84,8 +84,7 @@ def carry(job: BackupJob) -> tuple[int, int]:
                 except BulwarkError as error:
                     failures.append(error)
     if failures:
-        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-        raise ApplyFailed(f"{failures[0].message}{more}", failures[0].hint)
+        raise ApplyFailed(first_of([one.message for one in failures]), failures[0].hint)
     return count, size
 
 

@@ -29,7 +29,7 @@ def look(job: BackupJob, *, contents: bool = False) -> Contents:
 def count_waiting(job: BackupJob) -> int:
     """Pieces of the log that wait to be carried into the store."""
     if job.repository:
-        return pushed(job) if job.repository.side == REPOSITORY else 0
+        return pushed(job) if job.side == REPOSITORY else 0
     return len(waiting(job))
 
 

@@ -22,7 +22,7 @@ from .._core.backup_job_file import BackupJob
 from .._core.backup_manifest import Sidecar, parse_sidecar, render_sidecar
 from .._core.backup_moments import render_moment
 from .._core.backup_segments import check_archived_name, history_timeline, is_archived_name, parse_history
-from .._core.errors import ApplyFailed, BulwarkError, ObservationFailed, RefusedForSafety
+from .._core.errors import ApplyFailed, BulwarkError, ObservationFailed, RefusedForSafety, first_of
 from .._core.sealing import TOOLS, sealed_name, stem_of, tool_of
 from .backup_pipe import PipeEnd, run_pipe
 from .backup_seal import sealing_stages
@@ -163,8 +163,7 @@ def collect(job: BackupJob) -> tuple[int, int]:
         except BulwarkError as error:
             failures.append(error)
     if failures:
-        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-        raise ApplyFailed(f"{failures[0].message}{more}", failures[0].hint)
+        raise ApplyFailed(first_of([one.message for one in failures]), failures[0].hint)
     return count, size
 
 

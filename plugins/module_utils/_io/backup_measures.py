@@ -30,8 +30,7 @@ _JOURNAL_LINES: t.Final = "50"
 
 def wal_state(job: BackupJob) -> tuple[int | None, int | None]:
     """Segments that wait for archive_command, and bytes of pg_wal; by names and sizes. None without such a log."""
-    is_elsewhere = job.repository is not None and job.repository.side == REPOSITORY
-    if not isinstance(job.server, PostgreSQLPlace) or is_elsewhere:
+    if not isinstance(job.server, PostgreSQLPlace) or job.side == REPOSITORY:
         return None, None
     folder = os.path.join(job.server.data_directory, "pg_wal")
     ready = sum(name.endswith(".ready") for name in os.listdir(os.path.join(folder, "archive_status")))

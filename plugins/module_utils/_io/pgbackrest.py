@@ -58,7 +58,11 @@ def look_at_repository(job: Stored, repository: Repository, *, contents: bool = 
 
     :param contents: have the tool read every byte, too.
     """
-    stanza = observe_stanza(job, repository)
+    return look_at_stanza(job, repository, observe_stanza(job, repository), contents=contents)
+
+
+def look_at_stanza(job: Stored, repository: Repository, stanza: Stanza, *, contents: bool = False) -> Contents:
+    """The same, where the tool was asked for its sets already."""
     damaged = _verify(job, repository) if contents and stanza.manifests else []
     if not stanza.archive:
         return contents_of(stanza, (), damaged)

@@ -26,7 +26,7 @@ from .._core.restore_script import telling_line
 from .._core.restore_test_file import RestoreTest
 from .backup_store import Store, write_text
 from .commands import run_command
-from .pgbackrest import differing_copies, look_at_repository, observe_stanza
+from .pgbackrest import differing_copies, look_at_stanza, observe_stanza
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +50,7 @@ def look_at_source(test: RestoreTest, *, job: str, folder: str) -> Contents:
     repository = _opened(test, copy, folder)
     stanza = observe_stanza(copy, repository)
     repository = dataclasses.replace(repository, segment_bytes=segment_bytes_of(stanza.manifests))
-    contents = look_at_repository(copy, repository)
+    contents = look_at_stanza(copy, repository, stanza)
     if has_lost_times(contents.manifests, contents.sidecars):
         raise ObservationFailed(
             f"the files of {test.source} came without their times, so that nobody can tell how new they are",

@@ -121,7 +121,7 @@ def _act(job: BackupJob, options: argparse.Namespace) -> Done:
         with locked(lock, what=f"a full backup of {job.name}"):
             return prune(job, say, verified=_verified(job))
     if options.command == "collect":
-        with locked(os.path.join(job.state, "collect.lock"), what=f"collecting for {job.name}"):
+        with _collecting(job):
             Store(job.store).make(with_log=True)
             if job.stream:
                 return collect_binary_logs(job, say)
@@ -137,13 +137,18 @@ def _act(job: BackupJob, options: argparse.Namespace) -> Done:
     raise InvalidDeclaration(f"{options.command} is of no use for {job.name}", "It is for the engine pgbackrest")
 
 
+def _collecting(job: BackupJob) -> t.ContextManager[None]:
+    """Not under the lock of backups, which last for hours."""
+    return locked(os.path.join(job.state, "collect.lock"), what=f"collecting for {job.name}")
+
+
 def _act_on_repository(job: BackupJob, repository: Repository, options: argparse.Namespace) -> Done:
     if repository.side == DATABASE:
         raise InvalidDeclaration(f"the repository of {job.name} is on {repository.address}", "Run it there")
     if options.command == "verify":
         return verify(job, say, deep=options.deep)
     if options.command == "collect" and repository.side == REPOSITORY:
-        with locked(os.path.join(job.state, "collect.lock"), what=f"collecting for {job.name}"):
+        with _collecting(job):
             return collect_pushed(job, repository, say)
     with locked(lock_of(job), what=f"a backup of {job.name}"):
         if options.command == "prepare":

@@ -16,7 +16,7 @@ import typing as t
 from .._core.backup_copies import Copies, copied_fulls
 from .._core.backup_job_file import BackupJob
 from .._core.backup_moments import render_moment
-from .._core.errors import DidNotTakeEffect, MissingRequirement
+from .._core.errors import DidNotTakeEffect, MissingRequirement, first_of
 from .._core.object_storage import ObjectStorage
 from .._core.offsite import Offered, to_offer
 from .._io.backup_store import Store, checksum, read_text, write_text
@@ -67,8 +67,9 @@ def deliver(job: BackupJob, say: Say) -> Done:
         moment = render_moment(time.time()) if complete else before["last_success"]
         _write(job, {"full": newest, "files": delivered, "last_success": moment, "seen": seen})
     if refused:
-        more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-        raise DidNotTakeEffect(f"copies with {job.offsite.host}: {refused[0]}{more}", "Look at the file here and there")
+        raise DidNotTakeEffect(
+            f"copies with {job.offsite.host}: {first_of(refused)}", "Look at the file here and there"
+        )
     if count:
         say(f"{count} files are with {job.offsite.host}, {size} bytes")
     return Done(bytes=size)
@@ -83,7 +84,7 @@ def undelivered(job: BackupJob) -> list[str]:
 def read_delivered(job: BackupJob) -> dict[str, t.Any]:
     """``files``: SHA-256 by path; ``full``: the newest backup then; ``last_success``: when nothing was left over;
     ``seen``: of a bucket, what was read back; ``place``: whose all that is. What another place has is of no use."""
-    place = job.offsite.name if job.offsite else ""
+    place = _place(job)
     nothing: dict[str, t.Any] = {"full": None, "files": {}, "last_success": None, "seen": {}, "place": place}
     try:
         found = json.loads(read_text(_path(job), longest=_LONGEST_STATE))
@@ -106,8 +107,11 @@ def _offered(job: BackupJob) -> list[Offered]:
 
 
 def _write(job: BackupJob, document: t.Mapping[str, t.Any]) -> None:
-    place = job.offsite.name if job.offsite else ""
-    write_text(_path(job), json.dumps({**document, "place": place}, sort_keys=True) + "\n")
+    write_text(_path(job), json.dumps({**document, "place": _place(job)}, sort_keys=True) + "\n")
+
+
+def _place(job: BackupJob) -> str:
+    return job.offsite.name if job.offsite else ""
 
 
 def _path(job: BackupJob) -> str:

@@ -22,7 +22,7 @@ from .state import lock_of, read_history
 
 def status_of(job: BackupJob) -> dict[str, t.Any]:
     """Of the store as it is now. Raises ObservationFailed where that is on another host."""
-    if job.repository and job.repository.side == DATABASE:
+    if job.repository and job.side == DATABASE:
         raise ObservationFailed(f"the backups of {job.name} are on {job.repository.address}", "Ask there")
     return describe(
         job=job,

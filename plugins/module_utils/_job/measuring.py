@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import time
@@ -113,10 +112,11 @@ def _backup(name: str, state: str, failed: t.Mapping[str, bool], complaints: lis
     }
     if job is None:
         return MeasuredBackup(now=time.time(), readable=False, **common)
-    if job.repository and job.repository.side == DATABASE:  # the repository's host tells of the rest
-        wal = reading.of(lambda: wal_state(job)) or (None, None)
-        found = MeasuredBackup(now=time.time(), readable=reading.complete, job=job, **common)
-        return dataclasses.replace(found, wal_ready=wal[0], wal_bytes=wal[1])
+    if job.side == DATABASE:  # the repository's host tells of the rest
+        ready, size = reading.of(lambda: wal_state(job)) or (None, None)
+        return MeasuredBackup(
+            now=time.time(), readable=reading.complete, job=job, wal_ready=ready, wal_bytes=size, **common
+        )
     figures = reading.of(lambda: _figures(job, os.path.join(state, f"backup-{name}.figures")))
     wal = reading.of(lambda: wal_state(job)) or (None, None)
     free = reading.of(lambda: free_percent(job.store, 0) / 100)

@@ -20,7 +20,7 @@ from .._core.backup_job_file import MARIADB, PGBACKREST, POSTGRESQL
 from .._core.backup_manifest import Contents, Manifest
 from .._core.backup_moments import render_id, render_moment
 from .._core.backup_status import Run, add_run, parse_history_file, render_history_file
-from .._core.errors import ApplyFailed, BulwarkError, DidNotTakeEffect, ObservationFailed
+from .._core.errors import ApplyFailed, BulwarkError, DidNotTakeEffect, ObservationFailed, first_of
 from .._core.restore_script import engine_of, job_of, render_script, value_of
 from .._core.restore_test_checks import (
     COUNTS,
@@ -123,8 +123,7 @@ def _look(test: RestoreTest, findings: Findings) -> Contents:
         findings.loss_seconds = loss_between(findings.newest_moment, findings.started)
     wrong = complaints(contents)
     if wrong:
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        raise DidNotTakeEffect(f"{wrong[0]}{more}", "Look for another copy, and make a full backup now")
+        raise DidNotTakeEffect(first_of(wrong), "Look for another copy, and make a full backup now")
     strangers = {manifest.engine for manifest in contents.manifests} - {test.server}
     if strangers:
         raise ObservationFailed(f"{test.source} holds backups of {strangers.pop()}", "Correct source or engine")
@@ -244,8 +243,8 @@ def _check(test: RestoreTest, scratch: Scratch, server: Restored, findings: Find
 
 def _count(scratch: Scratch, server: Restored, database: str) -> Check:
     try:
-        answer = scratch.answer(server.client(database), COUNTS[server.server])
-        if server.server != POSTGRESQL:
+        answer = scratch.answer(server.client(database), COUNTS[server.engine])
+        if server.engine != POSTGRESQL:
             answer = scratch.answer(server.client(database), answer)
         return judge_counts(database, answer)
     except (ApplyFailed, ValueError) as error:

@@ -17,7 +17,7 @@ from .._core.backup_manifest import Contents, Manifest
 from .._core.backup_restore_text import is_as_rendered
 from .._core.backup_segments import parse_segment
 from .._core.backup_window import gaps, read_log, start_segment
-from .._core.errors import BulwarkError, DidNotTakeEffect
+from .._core.errors import BulwarkError, DidNotTakeEffect, first_of
 from .._core.recipient_expiry import expiry_warnings
 from .._io.backup_contents import look
 from .._io.backup_log import receipts
@@ -42,10 +42,7 @@ def verify(job: BackupJob, say: Say, *, deep: bool) -> Done:
     for line in wrong:
         say(line)
     if wrong:
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        raise DidNotTakeEffect(
-            f"{wrong[0]}{more}", "Make a full backup now, and look for another copy of what is damaged"
-        )
+        raise DidNotTakeEffect(first_of(wrong), "Make a full backup now, and look for another copy of what is damaged")
     for line in expiry_warnings(job.recipients_expire, time.time()):
         say(line)
     read = "every byte read" if deep else "names, sizes and descriptions compared"

@@ -46,7 +46,7 @@ def observe_backups(*, now: float) -> tuple[BackupState, ...]:
         return ()
     jobs = [parse_job(read_text(job_file(name)), where=job_file(name)) for name in names]
     # What another host makes and keeps is judged there.
-    return tuple(_job(job, now) for job in jobs if not (job.repository and job.repository.side == DATABASE))
+    return tuple(_job(job, now) for job in jobs if job.side != DATABASE)
 
 
 def _job(job: BackupJob, now: float) -> BackupState:

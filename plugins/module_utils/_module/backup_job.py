@@ -29,7 +29,7 @@ from .._core.backup_deployment import (
     repository_folder,
 )
 from .._core.backup_election import Cluster
-from .._core.backup_job_file import MARIADB, PGBACKREST, POSTGRESQL
+from .._core.backup_job_file import MARIADB, PGBACKREST, POSTGRESQL, has_anteroom
 from .._core.backup_recipients import check_recipients
 from .._core.backup_segments import DEFAULT_SEGMENT_BYTES
 from .._core.backup_units import PROGRAM, PYTHON, Schedule
@@ -197,7 +197,7 @@ def subject(options: t.Mapping[str, t.Any]) -> PresentJob | AbsentJob:
 
 def archive_command(job: Job) -> str:
     """For PostgreSQL's parameter of that name; empty for a server without."""
-    if job.repository and job.side == pgbackrest.REPOSITORY:
+    if job.side == pgbackrest.REPOSITORY:
         return ""
     if job.repository:
         return pgbackrest.archive_command(job.repository, job.name)
@@ -211,7 +211,7 @@ def _job(options: t.Mapping[str, t.Any]) -> Job:
     if engine is None:
         raise InvalidDeclaration("engine is missing", f"One of {', '.join(_ENGINES)}")
     repository = _repository(name, engine, options)
-    has_log = engine == POSTGRESQL or (repository is not None and repository.side == pgbackrest.REPOSITORY)
+    has_log = has_anteroom(engine, repository)
     incoming = options["incoming_path"] or (f"/var/lib/bulwark/incoming/{name}" if has_log else "")
     if incoming and not has_log:
         raise InvalidDeclaration(f"incoming_path is of no use with the engine {engine}", "Leave it out")
