@@ -5,17 +5,23 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
 import subprocess
+import sys
 import time
 import typing as t
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import testinfra
 from testinfra.host import Host
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
+
+import on_hosts
 
 WATCHED: Host = testinfra.get_host("podman://molecule-monitored-pg")
 TOLD: Host = testinfra.get_host("podman://molecule-monitored-told")
@@ -25,13 +31,7 @@ FOLDER = "/var/lib/prometheus/node-exporter"
 FULL = "bulwark-backup-main.service"
 NOTIFY = "bulwark-backup-notify@bulwark-backup-main.service.service"
 PATIENCE_SECONDS = 120
-
-
-def wait_until(is_so: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s: {what}"
-        time.sleep(2)
+wait_until = functools.partial(on_hosts.wait_until, seconds=PATIENCE_SECONDS, pause=2)
 
 
 def received() -> list[dict[str, t.Any]]:
@@ -156,6 +156,7 @@ def test_a_watch_outside_that_can_not_be_told_leaves_the_backup_sound_and_is_see
 
 def test_secrets_are_in_files_of_root_alone_and_nowhere_else() -> None:
     # grep ends with 1 where nothing holds it and with 2 for a file that went meanwhile: what it names is the test
+    # grep ends with 1 where it finds nothing
     holders = WATCHED.check_output(f"grep -rlF {SECRET} /etc /var/lib /run/systemd /usr/local || true").split()
     assert sorted(holders) == [f"/etc/bulwark/monitoring/{name}" for name in ("mail_login", "ping_url", "webhook_url")]
     for path in holders:

@@ -5,17 +5,24 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import shlex
 import subprocess
+import sys
 import time
 import typing as t
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import testinfra
 from testinfra.host import Host
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
+
+import on_hosts
 
 SENDER: Host = testinfra.get_host("podman://molecule-copies-pg")
 KEEPER: Host = testinfra.get_host("podman://molecule-copies")
@@ -30,13 +37,8 @@ ADMINISTRATOR, STRANGER = "10.89.77.244", "10.89.77.245"
 OTHER_PORT = 8099
 PATIENCE_SECONDS = 150
 STRICT = f"-F /dev/null -o BatchMode=yes -o UserKnownHostsFile={KEYS}/known_hosts -o HostKeyAlias={KEEPER_NAME}"
-
-
-def wait_until(is_so: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s: {what}"
-        time.sleep(3)  # systemd starts no unit more than five times in ten seconds
+# systemd starts no unit more than five times in ten seconds
+wait_until = functools.partial(on_hosts.wait_until, seconds=PATIENCE_SECONDS, pause=3)
 
 
 def sums(host: Host, folder: str) -> dict[str, str]:
@@ -161,7 +163,7 @@ def test_another_host_in_its_place_is_sent_nothing_and_that_is_loud() -> None:
 
 def test_a_line_that_is_cut_is_loud_and_the_next_run_goes_on() -> None:
     # pkill ends with 1 where no conversation is open just then: whether the line is cut, the next one says
-    KEEPER.check_output("systemctl stop ssh.service ssh.socket; pkill -u bulwark-copies || true")
+    KEEPER.check_output("systemctl stop ssh.service ssh.socket; pkill -u bulwark-copies || true")  # mostly none runs
     try:
         SENDER.check_output("systemctl start bulwark-backup-main.service")
         assert deliver() != 0

@@ -5,22 +5,23 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import functools
 import os
-import re
 import shlex
 import subprocess
-import time
+import sys
 import typing as t
 from pathlib import Path
 
 import testinfra
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
-
     from testinfra.backend.base import CommandResult
     from testinfra.host import Host
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
+
+import on_hosts
 
 SCENARIO = Path(__file__).resolve().parent.parent
 PLAYBOOKS = SCENARIO.parent.parent / "playbooks"
@@ -31,6 +32,7 @@ UNIT = "bulwark-backup-main.service"
 ALERTS = "/run/molecule-alerts"
 # The machine may be busy with other things.
 PATIENCE_SECONDS = 240
+wait_until = functools.partial(on_hosts.wait_until, seconds=PATIENCE_SECONDS, pause=2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,15 +63,7 @@ class Backed:
 
     def module(self, name: str, options: dict[str, t.Any], *flags: str) -> dict[str, t.Any]:
         """What one of our modules returned; ``failed`` is part of it."""
-        command = ["ansible", "-i", INVENTORY, self.name, "-m", f"bulwark.database.{name}"]
-        command += ["-a", json.dumps(options)] if options else []
-        environment = {
-            **os.environ,
-            "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1",
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-        }
-        done = subprocess.run([*command, *flags], check=False, capture_output=True, text=True, env=environment)
-        return t.cast("dict[str, t.Any]", json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"][self.name])
+        return on_hosts.module(self.name, name, options, *flags)
 
     def info(self) -> dict[str, t.Any]:
         found = self.module("backup_info", {})
@@ -102,19 +96,3 @@ def playbook(path: Path, *flags: str) -> subprocess.CompletedProcess[str]:
 def public_key(name: str) -> str:
     command = ["age-keygen", "-y", str(KEYS / f"{name}.txt")]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def wait_until(is_so: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s: {what}"
-        time.sleep(2)
-
-
-def commands_of(restore_text: str, **values: str) -> str:
-    """The commands of RESTORE.txt, its indented lines, as one script in which the values are filled in."""
-    script = "\n".join(line[4:] for line in restore_text.splitlines() if line.startswith("    "))
-    for name, value in values.items():
-        script, count = re.subn(rf"^{name}='.*'$", f"{name}={shlex.quote(value)}", script, flags=re.MULTILINE)
-        assert count == 1, f"RESTORE.txt does not ask for {name}"
-    return f"set -e\n{script}\n"

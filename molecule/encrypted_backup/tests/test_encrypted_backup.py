@@ -26,11 +26,11 @@ from backed_hosts import (
     STORE,
     UNIT,
     Backed,
-    commands_of,
     playbook,
     public_key,
     wait_until,
 )
+from on_hosts import commands_of
 
 each = pytest.mark.parametrize("server", BOTH, ids=lambda server: server.engine)
 ACCOUNT = "bulwark-backup"

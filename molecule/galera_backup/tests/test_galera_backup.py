@@ -7,11 +7,12 @@ In this order: the last test destroys the data of the node that made the last ba
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-import re
 import shlex
 import subprocess
+import sys
 import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +21,12 @@ from pathlib import Path
 import testinfra
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
-
     from testinfra.host import Host
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
+
+import on_hosts
+from on_hosts import commands_of
 
 NODES = ("molecule-backed1", "molecule-backed2", "molecule-backed3")
 WRITER = NODES[0]
@@ -36,6 +40,7 @@ PATIENCE_SECONDS = 300
 ROUND_SECONDS = 85
 # A client with retries; the machine may be busy with other things.
 LONGEST_PAUSE_SECONDS = 15
+wait_until = functools.partial(on_hosts.wait_until, seconds=PATIENCE_SECONDS, pause=2)
 
 
 def node(name: str) -> Host:
@@ -50,13 +55,6 @@ def output(host: str, command: str) -> str:
 
 def sql(host: str, statement: str) -> str:
     return output(host, f"mariadb --batch --skip-column-names shop -e {shlex.quote(statement)}")
-
-
-def wait_until(is_so: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s: {what}"
-        time.sleep(2)
 
 
 def fulls(host: str) -> set[str]:
@@ -232,15 +230,6 @@ def test_another_host_restores_each_row_as_of_a_moment_by_the_text_alone() -> No
     finally:
         node(ELSEWHERE).run(f"{ask} SHUTDOWN")
         node(ELSEWHERE).run(f"rm -rf {folder}")
-
-
-def commands_of(restore_text: str, **values: str) -> str:
-    """The commands of RESTORE.txt, its indented lines, as one script in which the values are filled in."""
-    script = "\n".join(line[4:] for line in restore_text.splitlines() if line.startswith("    "))
-    for name, value in values.items():
-        script, count = re.subn(rf"^{name}='.*'$", f"{name}={shlex.quote(value)}", script, flags=re.MULTILINE)
-        assert count == 1, f"RESTORE.txt does not ask for {name}"
-    return f"set -e\n{script}\n"
 
 
 def test_a_node_whose_data_was_destroyed_begins_a_new_chain_and_is_backed_up_at_once() -> None:

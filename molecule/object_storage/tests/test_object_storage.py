@@ -6,19 +6,25 @@ can do nothing but add. What an owner and an intruder do is done by a stock clie
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
 import shlex
 import subprocess
+import sys
 import time
 import typing as t
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import testinfra
 from testinfra.host import Host
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
+
+import on_hosts
 
 SENDER: Host = testinfra.get_host("podman://molecule-objects-pg")
 STORAGE: Host = testinfra.get_host("podman://molecule-objects")
@@ -29,6 +35,7 @@ DELIVER = "bulwark-backup-main-deliver.service"
 ADDRESS, BUCKET, PREFIX = "10.89.77.237", "database-copies", "shop/main"
 PATIENCE_SECONDS = 150
 DAY = 86400
+wait_until = functools.partial(on_hosts.wait_until, seconds=PATIENCE_SECONDS, pause=3)
 
 CLIENT = """
 import boto3, botocore, hashlib, json
@@ -71,13 +78,6 @@ def _python(host: Host, command: str, name: str, certificate: str, code: str) ->
     done = host.run(f"{command} <<'END'\n{script}\nEND\n")
     assert done.rc == 0, done.stderr
     return json.loads(done.stdout)
-
-
-def wait_until(is_so: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s: {what}"
-        time.sleep(3)
 
 
 def in_bucket() -> dict[str, str]:

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import json
+import functools
 import os
-import re
 import shlex
 import subprocess
+import sys
 import time
 import typing as t
 from pathlib import Path
@@ -17,9 +17,12 @@ import pytest
 import testinfra
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
-
     from testinfra.backend.base import CommandResult
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
+
+import on_hosts
+from on_hosts import commands_of
 
 HOST = "molecule-pgbackrest"
 SCENARIO = Path(__file__).resolve().parent.parent
@@ -38,6 +41,8 @@ ROUTINES = (
     "pg_switch_wal()",
     "pg_create_restore_point(text)",
 )
+wait_until = functools.partial(on_hosts.wait_until, seconds=PATIENCE_SECONDS, pause=1)
+converge = functools.partial(on_hosts.converge, SCENARIO)
 
 
 def run(command: str) -> CommandResult:
@@ -56,25 +61,9 @@ def sql(statement: str, *, database: str = "shop") -> str:
 
 
 def info() -> dict[str, t.Any]:
-    command = ["ansible", "-i", INVENTORY, HOST, "-m", "bulwark.database.backup_info"]
-    callback = {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, **callback})
-    found = json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"][HOST]
+    found = on_hosts.module(HOST, "backup_info", {})
     assert not found.get("failed"), found
-    return t.cast("dict[str, t.Any]", found)
-
-
-def converge(*flags: str) -> subprocess.CompletedProcess[str]:
-    command = ["ansible-playbook", "-i", INVENTORY, "converge.yml", *flags]
-    plain = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
-    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=SCENARIO, env=plain)
-
-
-def wait_until(is_so: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s: {what}"
-        time.sleep(1)
+    return found
 
 
 def archived(name: str) -> bool:
@@ -171,16 +160,6 @@ def test_restore_txt_alone_brings_everything_back_up_to_a_moment(a_copy: str) ->
     done = run(f"cd / && runuser -u postgres -- sh -c {shlex.quote(script)}")
     assert done.rc == 0, done.stdout + done.stderr
     assert done.stdout.split()[-2:] == ["100001", MARKER], done.stdout
-
-
-def commands_of(restore_text: str, **values: str) -> str:
-    script = "\n".join(line[4:] for line in restore_text.splitlines() if line.startswith("    "))
-    for name, value in values.items():
-        script, count = re.subn(
-            rf"^{name}='?.*'?$", f"{name}={shlex.quote(value)}", script, count=1, flags=re.MULTILINE
-        )
-        assert count == 1, f"RESTORE.txt does not ask for {name}"
-    return f"set -e\n{script}\n"
 
 
 RIGHTS = (

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-import json
+import functools
 import os
 import re
 import shlex
 import subprocess
+import sys
 import time
 import typing as t
 from pathlib import Path
@@ -17,9 +18,12 @@ import pytest
 import testinfra
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
-
     from testinfra.backend.base import CommandResult
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
+
+import on_hosts
+from on_hosts import commands_of
 
 DATABASE = "molecule-pgr-database"
 REPOSITORY = "molecule-pgr-repository"
@@ -33,6 +37,8 @@ ALERTS = "/run/molecule-alerts"
 MARKER = "f1ndme-Bulwark-marker"
 PATIENCE_SECONDS = 240
 PUSHER = f"runuser -u postgres -- pgbackrest --config={FOLDER}/archive.conf --stanza=shop"
+wait_until = functools.partial(on_hosts.wait_until, seconds=PATIENCE_SECONDS, pause=1)
+converge = functools.partial(on_hosts.converge, SCENARIO)
 
 
 def run(command: str, host: str = DATABASE) -> CommandResult:
@@ -51,29 +57,13 @@ def sql(statement: str, *, database: str = "shop") -> str:
 
 
 def ask(host: str) -> dict[str, t.Any]:
-    command = ["ansible", "-i", INVENTORY, host, "-m", "bulwark.database.backup_info", "-a", "name=shop"]
-    callback = {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, **callback})
-    return t.cast("dict[str, t.Any]", json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"][host])
+    return on_hosts.module(host, "backup_info", {"name": "shop"})
 
 
 def backup() -> dict[str, t.Any]:
     found = ask(REPOSITORY)
     assert not found.get("failed"), found
     return t.cast("dict[str, t.Any]", found["backup"])
-
-
-def converge(*flags: str) -> subprocess.CompletedProcess[str]:
-    command = ["ansible-playbook", "-i", INVENTORY, "converge.yml", *flags]
-    plain = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
-    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=SCENARIO, env=plain)
-
-
-def wait_until(is_so: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s: {what}"
-        time.sleep(1)
 
 
 def switch() -> str:
@@ -261,16 +251,6 @@ def test_restore_txt_alone_brings_everything_back_up_to_a_moment_on_another_host
     done = run(f"cd / && runuser -u postgres -- sh -c {shlex.quote(script)}", REPOSITORY)
     assert done.rc == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-2:] == [rows, MARKER], done.stdout
-
-
-def commands_of(restore_text: str, **values: str) -> str:
-    script = "\n".join(line[4:] for line in restore_text.splitlines() if line.startswith("    "))
-    for name, value in values.items():
-        script, count = re.subn(
-            rf"^{name}='?.*'?$", f"{name}={shlex.quote(value)}", script, count=1, flags=re.MULTILINE
-        )
-        assert count == 1, f"RESTORE.txt does not ask for {name}"
-    return f"set -e\n{script}\n"
 
 
 def test_another_database_s_job_of_that_name_is_refused_on_the_repository_s_host() -> None:

@@ -6,20 +6,25 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import shlex
 import subprocess
-import time
+import sys
 import typing as t
 from pathlib import Path
 
 import testinfra
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from testinfra.backend.base import CommandResult
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
+
+import on_hosts
 
 SCENARIO = Path(__file__).resolve().parent.parent
 INVENTORY = os.environ["MOLECULE_INVENTORY_FILE"]
@@ -29,6 +34,7 @@ KEYS = "/etc/bulwark/restore-test"
 SCRATCH = "/var/lib/bulwark/restore-scratch"
 STORE = "/var/backups/bulwark/main"
 PATIENCE_SECONDS = 240
+wait_until = functools.partial(on_hosts.wait_until, seconds=PATIENCE_SECONDS, pause=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +92,7 @@ class RestoreTest:
 
     def records(self) -> list[str]:
         """Paths, oldest first. Before the first record ls has nothing to name, which is no failure here."""
-        return HOST.output(f"ls -tr {self.state}/evidence/*.json 2>/dev/null || true").split()
+        return HOST.output(f"ls -tr {self.state}/evidence/*.json 2>/dev/null || true").split()  # none yet
 
     def record(self, path: str = "") -> dict[str, t.Any]:
         return t.cast("dict[str, t.Any]", json.loads(HOST.output(f"cat {path or self.records()[-1]}")))
@@ -139,13 +145,6 @@ class RestoreTest:
 OF_POSTGRESQL = RestoreTest("pg")
 OF_PGBACKREST = RestoreTest("pgbackrest", ("repository", "passphrase.age"))
 OF_MARIADB = RestoreTest("mariadb")
-
-
-def wait_until(is_so: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s: {what}"
-        time.sleep(1)
 
 
 def processes_of_account() -> str:
