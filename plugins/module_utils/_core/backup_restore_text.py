@@ -119,7 +119,7 @@ is not there ends it.
         --options='-c config_file=restore.conf' > /dev/null || return 1
       while "$BINARIES/pg_ctl" status --pgdata="$DATA" > /dev/null; do
         if "$BINARIES/pg_isready" --quiet -h "$DATA" -p 5432; then return 0; fi
-        sleep 1
+        sleep 0.2
       done
       return 1
     }}

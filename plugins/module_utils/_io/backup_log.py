@@ -17,14 +17,14 @@ import os
 import time
 import typing as t
 
-from .._core.backup_evidence import compressed_bytes, judge_statuses
+from .._core.backup_evidence import StageEnd, compressed_bytes, judge_statuses
 from .._core.backup_job_file import BackupJob
 from .._core.backup_manifest import Sidecar, parse_sidecar, render_sidecar
 from .._core.backup_moments import render_moment
 from .._core.backup_segments import check_archived_name, history_timeline, is_archived_name, parse_history
 from .._core.errors import ApplyFailed, BulwarkError, ObservationFailed, RefusedForSafety, first_of
 from .._core.sealing import TOOLS, sealed_name, stem_of, tool_of
-from .backup_pipe import PipeEnd, run_pipe
+from .backup_pipe import run_pipe
 from .backup_seal import sealing_stages
 from .backup_store import (
     PARTIAL,
@@ -106,8 +106,7 @@ def _seal(job: BackupJob, path: str, name: str, plain: tuple[int, str]) -> dict[
     source, sink = os.open(path, os.O_RDONLY | os.O_CLOEXEC), create_file(partial, _MODE)
     try:
         deadline = time.monotonic() + min(_ARCHIVE_SECONDS, job.deadline_seconds)
-        end = run_pipe(sealing_stages(job), deadline=deadline, sink=sink, source=source)
-        _judge(end, name, plain[0])
+        _judge(run_pipe(sealing_stages(job), deadline=deadline, sink=sink, source=source), name, plain[0])
         sync_file(sink, partial)
     finally:
         os.close(source)
@@ -116,15 +115,16 @@ def _seal(job: BackupJob, path: str, name: str, plain: tuple[int, str]) -> dict[
         raise ApplyFailed(
             f"the segment {name} was written to while it was sealed", "The server will hand it over again"
         )
+    size, sha256 = checksum(partial)
     rename(partial, final)
-    return {"bytes": end.bytes, "sha256": end.sha256}
+    return {"bytes": size, "sha256": sha256}
 
 
-def _judge(end: PipeEnd, name: str, plain_bytes: int) -> None:
-    complaint = judge_statuses(end.stages)
+def _judge(stages: t.Sequence[StageEnd], name: str, plain_bytes: int) -> None:
+    complaint = judge_statuses(stages)
     if complaint:
         raise ApplyFailed(f"can't seal the segment {name}: {complaint.cause}", complaint.hint)
-    read, dummy = compressed_bytes(end.stages[0].lines)
+    read, dummy = compressed_bytes(stages[0].lines)
     if read not in (0, plain_bytes):
         raise ApplyFailed(f"can't seal the segment {name}: zstd read {read} of {plain_bytes} bytes")
 

@@ -4,9 +4,9 @@
 
 # This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
 
-"""Stock tools joined by pipes without a shell: counted and hashed at the end, every process judged, none left behind.
+"""Stock tools joined by pipes without a shell: each one's status and words are known, none is left behind.
 
-Our process holds a buffer and the last lines of what each tool said, however much flows.
+What flows does not flow through our process, so that we cost it no time. We hold the last lines that each tool said.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import contextlib
 import ctypes
 import dataclasses
 import fcntl
-import hashlib
 import os
 import re
 import selectors
@@ -28,7 +27,8 @@ import typing as t
 from .._core.backup_evidence import StageEnd
 from .._core.errors import ApplyFailed, MissingRequirement
 
-_BUFFER_BYTES: t.Final = 1024 * 1024
+_PIPE_BYTES: t.Final = 1024 * 1024
+_READ_BYTES: t.Final = 65536
 _KEPT_LINES: t.Final = 40
 _KEPT_MATCHES: t.Final = 200
 _LONGEST_LINE: t.Final = 4000
@@ -50,15 +50,6 @@ class Stage:
     @property
     def name(self) -> str:
         return os.path.basename(self.arguments[0])
-
-
-@dataclasses.dataclass(frozen=True)
-class PipeEnd:
-    """What came of it: the processes in order, and what arrived at the end of the pipe."""
-
-    stages: tuple[StageEnd, ...]
-    bytes: int
-    sha256: str
 
 
 class _Running:
@@ -97,55 +88,60 @@ def run_pipe(
     stages: t.Sequence[Stage],
     *,
     deadline: float,
-    sink: int | None = None,
-    source: int | None = None,
-    written: t.Callable[[int], None] | None = None,
-) -> PipeEnd:
+    sink: int = subprocess.DEVNULL,
+    source: int = subprocess.DEVNULL,
+    begun: t.Callable[[], None] | None = None,
+) -> tuple[StageEnd, ...]:
     """Run to the end. What the processes did is for the caller to judge. Raises ApplyFailed when we can't go on.
 
     :param deadline: of ``time.monotonic()``; what runs then is killed.
-    :param sink: descriptor of the file that takes what comes out; without one it is counted and hashed only.
-    :param source: descriptor that the first process reads; without one it reads nothing.
-    :param written: told how many bytes the sink has taken so far, each time it took some.
+    :param sink: descriptor that the last process writes to.
+    :param source: descriptor that the first process reads.
+    :param begun: called once when all have been started, and before anybody waits for them.
     """
     running: list[_Running] = []
     try:
-        _start(stages, source, running)
-        total, checksum = _pump(running, sink, deadline, written)
-        return PipeEnd(tuple(_await(item, deadline) for item in running), total, checksum)
+        _start(stages, source, sink, running)
+        if begun is not None:
+            begun()
+        _listen(running, deadline)
+        return tuple(_await(item, deadline) for item in running)
     finally:
         _end_all(running)
 
 
-def _start(stages: t.Sequence[Stage], source: int | None, running: list[_Running]) -> None:
-    before: t.Any = subprocess.DEVNULL if source is None else source
+def _start(stages: t.Sequence[Stage], source: int, sink: int, running: list[_Running]) -> None:
+    before: t.Any = source
     for stage in stages:
         try:
             process = subprocess.Popen(
                 list(stage.arguments),
                 stdin=before,
-                stdout=subprocess.PIPE,
+                stdout=sink if stage is stages[-1] else subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 cwd="/",
                 env={"PATH": _PATH, "LC_ALL": "C", "HOME": "/nonexistent"},
-                start_new_session=True,  # so that what a tool starts itself ends with it
-                preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509 - there are no threads here
+                preexec_fn=_in_child(os.getpid()),  # noqa: PLW1509 - there are no threads here
             )
         except OSError as error:
             raise MissingRequirement(
                 f"can't start {stage.arguments[0]}: {error.strerror}", "Install the package it is in"
             ) from None
         running.append(_Running(stage, process))
-        if before not in (subprocess.DEVNULL, source):
+        if before != source:
             before.close()  # or the process before would never hear that its reader has gone
         before = process.stdout
-        _widen(process.stdout)
+        if process.stdout is not None:
+            _widen(process.stdout)
 
 
-def _die_with_parent(parent: int) -> t.Callable[[], None]:
+def _in_child(parent: int) -> t.Callable[[], None]:
     """When we are killed ourselves, nobody else is left to end them."""
 
     def in_child() -> None:
+        # What a tool starts itself ends with it. A session of its own would do the same, and make the scheduler weigh
+        # each of the tools, and us, as a user each.
+        os.setpgid(0, 0)
         _library.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
@@ -153,38 +149,24 @@ def _die_with_parent(parent: int) -> t.Callable[[], None]:
     return in_child
 
 
-def _widen(pipe: t.IO[bytes] | None) -> None:
+def _widen(pipe: t.IO[bytes]) -> None:
     """A wide pipe lets the processes work side by side. The system may refuse: then it is as wide as it is."""
     with contextlib.suppress(OSError):
-        fcntl.fcntl(pipe or 0, getattr(fcntl, "F_SETPIPE_SZ", 1031), _BUFFER_BYTES)
+        fcntl.fcntl(pipe, getattr(fcntl, "F_SETPIPE_SZ", 1031), _PIPE_BYTES)
 
 
-def _pump(
-    running: t.Sequence[_Running], sink: int | None, deadline: float, written: t.Callable[[int], None] | None
-) -> tuple[int, str]:
-    """Everything that comes out of the last process, and what all of them say, until all have closed both."""
-    checksum, total = hashlib.sha256(), 0
-    buffer = memoryview(bytearray(_BUFFER_BYTES))
+def _listen(running: t.Sequence[_Running], deadline: float) -> None:
+    """To what all of them say, until all have closed their mouths."""
     with selectors.DefaultSelector() as selector:
         for item in running:
-            selector.register(_open(item.process.stderr), selectors.EVENT_READ, item)
-        selector.register(_open(running[-1].process.stdout), selectors.EVENT_READ, None)
+            selector.register(t.cast("t.IO[bytes]", item.process.stderr), selectors.EVENT_READ, item)
         while selector.get_map():
             for key, dummy in _wait(selector, deadline):
-                stream = t.cast("t.IO[bytes]", key.fileobj)
-                count = os.readv(stream.fileno(), [buffer])
-                if not count:
-                    selector.unregister(stream)
-                elif key.data is not None:
-                    key.data.take(bytes(buffer[:count]))
+                data = os.read(key.fd, _READ_BYTES)
+                if data:
+                    key.data.take(data)
                 else:
-                    checksum.update(buffer[:count])
-                    total += count
-                    if sink is not None:
-                        _write(sink, buffer[:count])
-                    if written is not None:
-                        written(total)
-    return total, checksum.hexdigest()
+                    selector.unregister(key.fileobj)
 
 
 def _wait(selector: selectors.BaseSelector, deadline: float) -> list[tuple[selectors.SelectorKey, int]]:
@@ -193,18 +175,6 @@ def _wait(selector: selectors.BaseSelector, deadline: float) -> list[tuple[selec
     if not ready and time.monotonic() >= deadline:
         raise ApplyFailed("the deadline has passed, what ran was killed", "Raise deadline_seconds, or find what waits")
     return ready
-
-
-def _write(sink: int, data: memoryview) -> None:
-    try:
-        while data:
-            data = data[os.write(sink, data) :]
-    except OSError as error:
-        raise ApplyFailed(f"can't write to the store: {error.strerror}", "Make room, or name another store") from None
-
-
-def _open(stream: t.IO[bytes] | None) -> t.IO[bytes]:
-    return t.cast("t.IO[bytes]", stream)
 
 
 def _await(item: _Running, deadline: float) -> StageEnd:

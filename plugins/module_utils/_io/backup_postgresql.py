@@ -51,24 +51,24 @@ def describe(place: PostgreSQLPlace, tool: StageEnd) -> dict[str, t.Any]:
 
 def _ask(place: PostgreSQLPlace, *commands: str) -> list[str]:
     """A line for each command of the replication protocol: the job's role may connect to no database."""
+    arguments = [
+        *(os.path.join(place.binaries, "psql"), "-X", "-A", "-t", "-w", "-h", place.socket),
+        *("-p", str(place.port), "-U", place.user, "-d", "replication=true"),
+        *(word for command in commands for word in ("-c", command)),
+    ]
     reader, writer = os.pipe()
-    try:
-        arguments = [
-            *(os.path.join(place.binaries, "psql"), "-X", "-A", "-t", "-w", "-h", place.socket),
-            *("-p", str(place.port), "-U", place.user, "-d", "replication=true"),
-            *(word for command in commands for word in ("-c", command)),
-        ]
-        end = run_pipe([Stage(arguments)], deadline=time.monotonic() + 60, sink=writer)
-        complaint = judge_statuses(end.stages)
+    with os.fdopen(reader, "rb") as answers:
+        try:
+            stages = run_pipe([Stage(arguments)], deadline=time.monotonic() + 60, sink=writer)
+        finally:
+            os.close(writer)
+        complaint = judge_statuses(stages)
         if complaint:
             raise ApplyFailed(f"can't ask the server: {complaint.cause}", complaint.hint)
-        lines = os.read(reader, 65536).decode("utf-8", "replace").splitlines() if end.bytes else []
-        if len(lines) != len(commands):
-            raise ObservationFailed(f"the server answers {' '.join(commands)} with {len(lines)} lines")
-        return lines
-    finally:
-        os.close(reader)
-        os.close(writer)
+        lines = answers.read().decode("utf-8", "replace").splitlines()
+    if len(lines) != len(commands):
+        raise ObservationFailed(f"the server answers {' '.join(commands)} with {len(lines)} lines")
+    return lines
 
 
 def _segment_bytes(text: str) -> int:

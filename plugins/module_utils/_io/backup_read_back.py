@@ -6,12 +6,14 @@
 
 """A file that grows is read back from the disk while it grows, so that proving it costs hardly any time at the end.
 
-A thread of its own: what is written is brought to the disk in parts, each part is dropped from the system's memory,
-read again and hashed. Hashing and waiting for the disk let the other thread go on.
+What is written is brought to the disk in parts. Of each part the contents that the system has in its memory are read,
+dropped, and read again, now from the disk: both have to be the same. A thread of its own does that, with what time the
+tools that make the file leave it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
@@ -20,81 +22,101 @@ import typing as t
 from .._core.errors import DidNotTakeEffect
 from .backup_store import open_regular
 
-_PART_BYTES: t.Final = 64 * 1024 * 1024
-_BUFFER_BYTES: t.Final = 1024 * 1024
-_PAGE_BYTES: t.Final = 65536  # the largest that Linux has
+_PART_BYTES: t.Final = 8 * 1024 * 1024
+_PIECE_BYTES: t.Final = 1024 * 1024  # whole pages, whatever their size: no others can be dropped
+_LOOK_SECONDS: t.Final = 0.05
+_NICENESS: t.Final = 10  # a tenth of the weight that the tools have
 
 
 class ReadBack:
-    """Start it when all processes have been started: a process that is forked beside a thread may hang."""
+    """Of a file that is there, and only grows."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._digest = hashlib.sha256()
-        self._buffer = memoryview(bytearray(_BUFFER_BYTES))
-        self._read = 0
-        self._written = 0
-        self._ended = False
-        self._error: OSError | None = None
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._in_memory = bytearray(_PIECE_BYTES)
+        self._on_disk = bytearray(_PIECE_BYTES)
+        self._proven = 0
+        self._ended = threading.Event()
+        self._given_up = False
+        self._error = ""
+        self._thread = threading.Thread(target=self._work_beside, daemon=True)
 
-    def written(self, total: int) -> None:
-        """So many bytes are in the file."""
-        if total - self._written < _PART_BYTES:
-            return
-        with self._changed:
-            self._written = total & -_PAGE_BYTES  # only whole pages can be dropped
-            self._changed.notify()
-        if not self._thread.is_alive() and not self._ended and self._error is None:
-            self._thread.start()
+    def start(self) -> None:
+        """When all processes have been started, not before: one that is forked beside a thread may hang."""
+        self._thread.start()
 
-    def finish(self, total: int) -> tuple[int, str]:
-        """Size and SHA-256 of what is on the disk. Raises DidNotTakeEffect if it can't be read."""
-        with self._changed:
-            self._written, self._ended = total, True
-            self._changed.notify()
+    def finish(self) -> tuple[int, str]:
+        """Size and SHA-256 of what is on the disk, when nobody writes any more.
+
+        Raises DidNotTakeEffect if it can't be read, or is not what was written.
+        """
+        self._ended.set()
         if self._thread.ident is None:
             self._work()
         else:
             self._thread.join()
-        if self._error is not None:
-            raise DidNotTakeEffect(
-                f"can't read {self._path} back: {self._error.strerror}", "Look at the disk"
-            ) from None
-        return self._read, self._digest.hexdigest()
+        if self._error:
+            raise DidNotTakeEffect(self._error, "Look at the disk")
+        return self._proven, self._digest.hexdigest()
 
     def give_up(self) -> None:
         """Nobody wants to know any more."""
-        with self._changed:
-            self._written, self._ended = self._read, True
-            self._changed.notify()
+        self._given_up = True
+        self._ended.set()
         if self._thread.ident is not None:
             self._thread.join()
+
+    def _work_beside(self) -> None:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)  # of this thread alone, on Linux
+        self._work()
 
     def _work(self) -> None:
         try:
             descriptor = open_regular(self._path)
             try:
-                while self._wait():
-                    self._read_part(descriptor, self._written)
-                self._read_part(descriptor, self._written, to_the_end=True)
+                # nothing is read beyond what is asked for: it would not come from the disk when its turn comes
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
+                self._follow(descriptor)
             finally:
                 os.close(descriptor)
         except OSError as error:
-            self._error = error
+            self._error = f"can't read {self._path} back: {error.strerror}"
 
-    def _wait(self) -> bool:
-        with self._changed:
-            self._changed.wait_for(lambda: self._ended or self._written > self._read)
-            return not self._ended
+    def _follow(self, descriptor: int) -> None:
+        while not self._ended.wait(_LOOK_SECONDS):
+            size = os.fstat(descriptor).st_size
+            if size - self._proven >= _PART_BYTES:
+                self._prove(descriptor, size - size % _PIECE_BYTES)
+        self._prove(descriptor, os.fstat(descriptor).st_size)
 
-    def _read_part(self, descriptor: int, until: int, *, to_the_end: bool = False) -> None:
+    def _prove(self, descriptor: int, until: int) -> None:
         os.fdatasync(descriptor)
-        os.posix_fadvise(descriptor, self._read, 0 if to_the_end else until - self._read, os.POSIX_FADV_DONTNEED)
-        while self._read < until or to_the_end:
-            count = os.preadv(descriptor, [self._buffer[: None if to_the_end else until - self._read]], self._read)
-            if not count:
-                return
-            self._digest.update(self._buffer[:count])
-            self._read += count
+        while self._proven < until and not self._given_up and not self._error:
+            length = min(_PIECE_BYTES, until - self._proven)
+            written = _read(descriptor, self._in_memory, self._proven, length)
+            _drop(descriptor, self._proven, length)
+            found = _read(descriptor, self._on_disk, self._proven, length)
+            _drop(descriptor, self._proven, length)
+            if written != found or len(found) != length:
+                self._error = f"{self._path} reads back differently from what was written"
+            self._digest.update(found)
+            self._proven += length
+
+
+def _read(descriptor: int, buffer: bytearray, offset: int, length: int) -> bytearray:
+    """As much as asked for, or what there is. The buffer itself where it is filled."""
+    view, filled = memoryview(buffer), 0
+    while filled < length:
+        count = os.preadv(descriptor, [view[filled:length]], offset + filled)
+        if not count:
+            break
+        filled += count
+    return buffer if filled == len(buffer) else buffer[:filled]
+
+
+def _drop(descriptor: int, offset: int, length: int) -> None:
+    """From the system's memory."""
+    to_the_end = length != _PIECE_BYTES  # then the last page goes, too, though it is not whole
+    os.posix_fadvise(descriptor, offset, 0 if to_the_end else length, os.POSIX_FADV_DONTNEED)

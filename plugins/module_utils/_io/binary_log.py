@@ -33,6 +33,7 @@ from .._core.binary_log import (
 )
 from .._core.errors import ApplyFailed, DidNotTakeEffect, MissingRequirement, ObservationFailed
 from .backup_pipe import run_pipe
+from .backup_read_back import ReadBack
 from .backup_seal import sealing_stages
 from .backup_store import PARTIAL, Store, checksum, create_file, open_regular, rename, sync_file
 from .commands import SYSTEM_PATH, run_command
@@ -224,21 +225,20 @@ def _seal(job: BackupJob, store: Store, log: StoredLog, path: str, summary: LogS
     plain = checksum(path)
     source, sink = open_regular(path), create_file(partial)
     try:
-        end = run_pipe(sealing_stages(job), deadline=time.monotonic() + _SEAL_SECONDS, sink=sink, source=source)
-        complaint = judge_statuses(end.stages)
+        stages = run_pipe(sealing_stages(job), deadline=time.monotonic() + _SEAL_SECONDS, sink=sink, source=source)
+        complaint = judge_statuses(stages)
         if complaint:
             raise ApplyFailed(f"can't seal the binary log {log.name}: {complaint.cause}", complaint.hint)
         sync_file(sink, partial)
     finally:
         os.close(source)
         os.close(sink)
-    if checksum(partial, from_disk=True) != (end.bytes, end.sha256):
-        raise DidNotTakeEffect(f"{partial} reads back differently from what was written", "Look at the disk")
+    size, sha256 = ReadBack(partial).finish()
     rename(partial, final)
     sidecar = Sidecar(
         name=log.name,
-        bytes=end.bytes,
-        sha256=end.sha256,
+        bytes=size,
+        sha256=sha256,
         plain_sha256=plain[1],
         plain_bytes=plain[0],
         archived=render_moment(time.time()),

@@ -112,11 +112,11 @@ def create_stanza(job: BackupJob, repository: Repository) -> None:
 def take_set(job: BackupJob, repository: Repository, kind: str) -> Complaint | None:
     """Of a kind as the tool calls it, pruning nothing. What went wrong, or None. Raises ApplyFailed at the deadline."""
     command = arguments(repository, job.name, "backup", f"--type={kind}", "--no-expire-auto")
-    end = run_pipe([Stage(command)], deadline=time.monotonic() + job.deadline_seconds)
-    error = first_error(end.stages[0].lines)
+    stages = run_pipe([Stage(command)], deadline=time.monotonic() + job.deadline_seconds)
+    error = first_error(stages[0].lines)
     if error:
         return Complaint(error)
-    return judge_statuses(end.stages) or _judge_completion(end.stages[0])
+    return judge_statuses(stages) or _judge_completion(stages[0])
 
 
 def expire(job: BackupJob, repository: Repository) -> str:

@@ -33,8 +33,9 @@ from .._io.binary_log import (
     stream_arguments,
     summarize,
 )
-from .full_backup import FULL_WANTED, Done, Say
-from .state import read_history
+from .console import Say
+from .full_backup import FULL_WANTED
+from .state import Done, read_history
 
 # Names the newest log that is in the store: whoever takes it away there is found out.
 LAST_SEALED: t.Final = "last-sealed"

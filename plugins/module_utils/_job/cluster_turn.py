@@ -17,7 +17,9 @@ from .._core.backup_election import DONE, FAILED, RUNNING, Cluster, Lease, NodeS
 from .._core.backup_job_file import BackupJob, MariaDBPlace
 from .._core.errors import ApplyFailed, BulwarkError, ObservationFailed
 from .._io.backup_cluster import change_lease, observe_node, read_lease
-from .full_backup import Done, Say, make_full
+from .console import Say
+from .full_backup import make_full
+from .state import Done
 
 _ASK_AGAIN_SECONDS: t.Final = 2
 

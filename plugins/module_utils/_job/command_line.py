@@ -4,7 +4,11 @@
 
 # This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
 
-"""bulwark-backup: the program that a host's timers and its server's archive_command start. It knows no Ansible."""
+"""bulwark-backup: the program that a host's timers and its server's archive_command start. It knows no Ansible.
+
+Each command imports what it needs itself. A server waits for ``archive`` at every segment of its log, and to read all
+of our sources takes half of that time.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +24,9 @@ import typing as t
 from .._core.backup_job_file import BackupJob, parse_job
 from .._core.errors import BulwarkError, InvalidDeclaration, ObservationFailed
 from .._core.pgbackrest import DATABASE, FULL, REPOSITORY, Repository
-from .._io.backup_log import archive, collect
 from .._io.backup_store import Store, locked, read_text
-from .binary_log import collect_binary_logs, stream
-from .cluster_turn import make_full_in_turn
 from .console import complain, say
-from .delivery import deliver
-from .full_backup import Done, prune
-from .job_status import status_of
-from .pgbackrest_backup import collect_pushed, make_set, prepare
-from .pgbackrest_backup import prune as prune_repository
-from .state import describe_run, lock_of, read_history, remember, under_way
-from .verification import verify
+from .state import Done, describe_run, lock_of, read_history, remember, under_way
 
 _PROGRAM: t.Final = "bulwark-backup"
 
@@ -47,12 +42,8 @@ def run(arguments: t.Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _end)
     try:
         job = _read_job(options.job)
-        if options.command == "archive":
-            say(archive(job, options.path, options.name))
-        elif options.command == "stream":
-            stream(job, say)
-        elif options.command == "status":
-            say(json.dumps(status_of(job), indent=1, sort_keys=True))
+        if options.command in ("archive", "stream", "status"):
+            _act_unrecorded(job, options)
         else:
             _recorded(job, options)
     except BulwarkError as error:
@@ -97,6 +88,22 @@ def _read_job(path: str) -> BackupJob:
         raise ObservationFailed(f"can't read {path}: {error.strerror}", "Run it as the job's account") from None
 
 
+def _act_unrecorded(job: BackupJob, options: argparse.Namespace) -> None:
+    """What is done too often, or for too long, for a line in the history, or is no deed."""
+    if options.command == "archive":
+        from .._io.backup_log import archive
+
+        say(archive(job, options.path, options.name))
+    elif options.command == "stream":
+        from .binary_log import stream
+
+        stream(job, say)
+    else:
+        from .job_status import status_of
+
+        say(json.dumps(status_of(job), indent=1, sort_keys=True))
+
+
 def _recorded(job: BackupJob, options: argparse.Namespace) -> None:
     """Run a command, and write into the history how it went, whatever ends it."""
     started = time.time()
@@ -111,30 +118,45 @@ def _recorded(job: BackupJob, options: argparse.Namespace) -> None:
 
 
 def _act(job: BackupJob, options: argparse.Namespace) -> Done:
-    lock = lock_of(job)
     if job.repository:
         return _act_on_repository(job, job.repository, options)
     if options.command == "full":
-        with locked(lock, what=f"a full backup of {job.name}"), under_way(job):
+        from .cluster_turn import make_full_in_turn
+
+        with locked(lock_of(job), what=f"a full backup of {job.name}"), under_way(job):
             return make_full_in_turn(job, say)
     if options.command == "prune":
-        with locked(lock, what=f"a full backup of {job.name}"):
+        from .full_backup import prune
+
+        with locked(lock_of(job), what=f"a full backup of {job.name}"):
             return prune(job, say, verified=_verified(job))
     if options.command == "collect":
         with _collecting(job):
             Store(job.store).make(with_log=True)
-            if job.stream:
-                return collect_binary_logs(job, say)
-            count, size = collect(job)
-            if count:
-                say(f"{count} segments carried into the store, {size} bytes")
-            return Done(bytes=size)
+            return _collect(job)
     if options.command == "deliver":
+        from .delivery import deliver
+
         with locked(os.path.join(job.state, "deliver.lock"), what=f"copying {job.name}"):
             return deliver(job, say)
     if options.command == "verify":
+        from .verification import verify
+
         return verify(job, say, deep=options.deep)
     raise InvalidDeclaration(f"{options.command} is of no use for {job.name}", "It is for the engine pgbackrest")
+
+
+def _collect(job: BackupJob) -> Done:
+    if job.stream:
+        from .binary_log import collect_binary_logs
+
+        return collect_binary_logs(job, say)
+    from .._io.backup_log import collect
+
+    count, size = collect(job)
+    if count:
+        say(f"{count} segments carried into the store, {size} bytes")
+    return Done(bytes=size)
 
 
 def _collecting(job: BackupJob) -> t.ContextManager[None]:
@@ -143,9 +165,13 @@ def _collecting(job: BackupJob) -> t.ContextManager[None]:
 
 
 def _act_on_repository(job: BackupJob, repository: Repository, options: argparse.Namespace) -> Done:
+    from .pgbackrest_backup import collect_pushed, make_set, prepare, prune
+
     if repository.side == DATABASE:
         raise InvalidDeclaration(f"the repository of {job.name} is on {repository.address}", "Run it there")
     if options.command == "verify":
+        from .verification import verify
+
         return verify(job, say, deep=options.deep)
     if options.command == "collect" and repository.side == REPOSITORY:
         with _collecting(job):
@@ -154,7 +180,7 @@ def _act_on_repository(job: BackupJob, repository: Repository, options: argparse
         if options.command == "prepare":
             return prepare(job, repository, say)
         if options.command == "prune":
-            return prune_repository(job, repository, say, verified=_verified(job))
+            return prune(job, repository, say, verified=_verified(job))
         kind = FULL if options.command == "full" else repository.between
         if options.command not in ("full", "between") or not kind:
             raise InvalidDeclaration(f"{options.command} is of no use for {job.name}", "See its job file")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import typing as t
 
+Say = t.Callable[[str], None]
 _FAILED: t.Final = 1
 
 

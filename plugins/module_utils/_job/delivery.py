@@ -23,7 +23,8 @@ from .._io.backup_store import Store, checksum, read_text, write_text
 from .._io.object_storage import put
 from .._io.offsite_receiving import texts_of
 from .._io.offsite_sending import send
-from .full_backup import Done, Say
+from .console import Say
+from .state import Done
 
 _SAVE_EVERY: t.Final = 100
 # A week of segments, one each minute, takes 2 MB, and 5 MB where they are in a bucket.

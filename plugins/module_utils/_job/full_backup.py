@@ -9,42 +9,30 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 import os
 import shutil
 import time
 import typing as t
 
-from .._core.backup_evidence import Complaint, compressed_bytes, judge_completion, judge_size, judge_statuses
+from .._core.backup_evidence import Complaint, StageEnd, compressed_bytes, judge_completion, judge_size, judge_statuses
 from .._core.backup_job_file import BackupJob, MariaDBPlace, PostgreSQLPlace
 from .._core.backup_manifest import MANIFEST, Manifest, SealedFile, data_file, render_manifest
 from .._core.backup_moments import render_id, render_moment
 from .._core.backup_restore_text import render_restore_text
 from .._core.backup_retention import plan_pruning
-from .._core.errors import ApplyFailed, DidNotTakeEffect, RefusedForSafety
+from .._core.errors import ApplyFailed, RefusedForSafety
 from .._io import backup_mariadb, backup_postgresql
 from .._io.backup_log import forget
-from .._io.backup_pipe import PipeEnd, run_pipe
+from .._io.backup_pipe import run_pipe
 from .._io.backup_read_back import ReadBack
 from .._io.backup_seal import sealing_stages
 from .._io.backup_store import Store, create_file, free_percent, sync_file, write_text
+from .console import Say
+from .state import Done
 
-Say = t.Callable[[str], None]
 # In the job's state while somebody asks for a full backup at once: see the service that ends in -renew.
 FULL_WANTED: t.Final = "full-wanted"
-
-
-@dataclasses.dataclass(frozen=True)
-class Done:
-    """What a command did, for the history.
-
-    :param aside: nothing, because another node of the cluster did it.
-    """
-
-    id: str = ""
-    bytes: int = 0
-    aside: bool = False
 
 
 def make_full(job: BackupJob, say: Say) -> Done:
@@ -116,27 +104,25 @@ def _fill(job: BackupJob, partial: str, started: float, earlier: t.Sequence[int]
     )
     say(f"{stage.name} through zstd and {job.sealing} to {len(job.recipients)} recipients")
     sink = create_file(path)
+    read_back = ReadBack(path)
     try:
-        read_back = ReadBack(path)
-        try:
-            deadline = time.monotonic() + job.deadline_seconds
-            end = run_pipe([stage, *sealing_stages(job)], deadline=deadline, sink=sink, written=read_back.written)
-            recoverable = time.time()
-            _judge(job, end, earlier)
-            sync_file(sink, path)
-            _compare(path, end, read_back.finish(end.bytes))
-        finally:
-            read_back.give_up()
+        deadline = time.monotonic() + job.deadline_seconds
+        stages = run_pipe([stage, *sealing_stages(job)], deadline=deadline, sink=sink, begun=read_back.start)
+        recoverable = time.time()
+        _judge(job, stages, os.fstat(sink).st_size, earlier)
+        sync_file(sink, path)
+        size, sha256 = read_back.finish()
     finally:
+        read_back.give_up()
         os.close(sink)
     finished = time.time()
-    tool = end.stages[0]
+    tool = stages[0]
     if isinstance(server, MariaDBPlace):
         described, key_file = backup_mariadb.describe(tool), backup_mariadb.key_file(tool)
     else:
         described, key_file = backup_postgresql.describe(server, tool), ""
-    say(f"{end.bytes} bytes in {finished - started:.0f} seconds, on disk and read back")
-    plain_bytes, dummy = compressed_bytes(end.stages[1].lines)
+    say(f"{size} bytes in {finished - started:.0f} seconds, on disk and read back")
+    plain_bytes, dummy = compressed_bytes(stages[1].lines)
     manifest = Manifest(
         id=os.path.basename(partial).split(".")[0],
         job=job.name,
@@ -144,7 +130,7 @@ def _fill(job: BackupJob, partial: str, started: float, earlier: t.Sequence[int]
         started=render_moment(started),
         finished=render_moment(finished, round_up=True),
         consistent_from=render_moment(recoverable, round_up=True),
-        files=(SealedFile(name, end.bytes, end.sha256, plain_bytes),),
+        files=(SealedFile(name, size, sha256, plain_bytes),),
         recipients=job.recipients,
         **described,
     )
@@ -152,16 +138,11 @@ def _fill(job: BackupJob, partial: str, started: float, earlier: t.Sequence[int]
     return manifest, key_file
 
 
-def _judge(job: BackupJob, end: PipeEnd, earlier: t.Sequence[int]) -> None:
+def _judge(job: BackupJob, stages: t.Sequence[StageEnd], size: int, earlier: t.Sequence[int]) -> None:
     complaint: Complaint | None = (
-        judge_statuses(end.stages)
-        or judge_completion(job.engine, end.stages[0])
-        or judge_size(end.bytes, earlier, job.smallest_share)
+        judge_statuses(stages)
+        or judge_completion(job.engine, stages[0])
+        or judge_size(size, earlier, job.smallest_share)
     )
     if complaint:
         raise ApplyFailed(f"the full backup of {job.name} failed: {complaint.cause}", complaint.hint)
-
-
-def _compare(path: str, end: PipeEnd, found: tuple[int, str]) -> None:
-    if found != (end.bytes, end.sha256):
-        raise DidNotTakeEffect(f"{path} reads back differently from what was written", "Look at the disk")

@@ -21,8 +21,9 @@ from .._io.anteroom import carry, is_open, open_anteroom
 from .._io.backup_store import locked, open_folder, write_text
 from .._io.commands import run_command
 from .._io.pgbackrest import create_stanza, expire, observe_stanza, read_passphrase, take_set
-from .full_backup import Done, Say, check_room
-from .state import lock_of
+from .console import Say
+from .full_backup import check_room
+from .state import Done, lock_of
 
 _REMOVED = re.compile(r"INFO: (?:repo1: )?(expire .*|remove .*)")
 

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import time
 import typing as t
@@ -18,6 +19,18 @@ from .._core.backup_moments import parse_moment, render_moment
 from .._core.backup_status import ASIDE, Run, add_run, parse_history_file, render_history_file
 from .._core.errors import BulwarkError
 from .._io.backup_store import is_locked, locked, read_text, write_text
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """What a command did, for the history.
+
+    :param aside: nothing, because another node of the cluster did it.
+    """
+
+    id: str = ""
+    bytes: int = 0
+    aside: bool = False
 
 
 def read_history(job: BackupJob) -> tuple[Run, ...]:

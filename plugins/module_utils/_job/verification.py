@@ -23,8 +23,8 @@ from .._io.backup_contents import look
 from .._io.backup_log import receipts
 from .._io.backup_store import read_text
 from .binary_log import LAST_SEALED
-from .full_backup import Done, Say
-from .state import read_history
+from .console import Say
+from .state import Done, read_history
 
 
 def verify(job: BackupJob, say: Say, *, deep: bool) -> Done:
