@@ -25,7 +25,7 @@ _BINLOG: t.Final = re.compile(
     r"binlog position: filename '([^']*)', position '?(\d+)'?(?:, GTID of the last change '([^']*)')?"
 )
 COMPLETION: t.Final = {"postgresql": "pg_basebackup: base backup completed", "mariadb": "completed OK!"}
-# What the tools say, and what it means for somebody who has to mend it.
+# What the tools say, in small letters, and what it means for somebody who has to mend it.
 _MEANINGS: t.Final = (
     (
         "can only write single tablespace to stdout",
@@ -42,15 +42,20 @@ _MEANINGS: t.Final = (
         "the server removed a WAL segment that the backup still needed",
         "Raise wal_keep_size, so that it holds what is written during a full backup",
     ),
-    ("No space left on device", "the file system is full", "Make room, or name another store"),
+    ("no space left on device", "the file system is full", "Make room, or name another store"),
+    ("disk quota exceeded", "the quota of the job's account is used up", "Make room, or raise the quota"),
+    ("file too large", "a file may not become that large", "Raise the limit of the account or of the file system"),
     ("no pg_hba.conf entry for replication", "the server does not let the job in", "Run the role again"),
     ("malformed recipient", "a recipient is no public key of age", "Correct the recipients and run the role again"),
     (
-        "Unusable public key",
+        "unusable public key",
         "GnuPG can't encrypt to a recipient's key, because it has expired, for example",
         "Extend the key (gpg --quick-set-expire), and run the role with the renewed one",
     ),
 )
+
+# age's last words, whatever the error was.
+_ASIDE: t.Final = "age: report unexpected or unhelpful errors at "
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,10 +88,10 @@ def judge_statuses(stages: t.Sequence[StageEnd]) -> Complaint | None:
     for stage in [culprit, *failed]:
         for line in stage.lines:
             for pattern, cause, hint in _MEANINGS:
-                if pattern in line:
+                if pattern in line.lower():
                     return Complaint(cause, hint)
     how = f"was ended by signal {-culprit.status}" if culprit.status < 0 else f"ended with status {culprit.status}"
-    said = next((line for line in reversed(culprit.lines) if line.strip()), "")
+    said = next((line for line in reversed(culprit.lines) if line.strip() and _ASIDE not in line), "")
     return Complaint(f"{culprit.name} {how}" + (f": {said.strip()}" if said else ""))
 
 

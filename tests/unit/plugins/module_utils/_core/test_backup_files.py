@@ -200,6 +200,17 @@ def test_a_process_that_failed_by_itself_is_the_cause() -> None:
     assert killed.cause == "zstd was ended by signal 9"
 
 
+def test_what_age_says_last_is_no_cause() -> None:
+    """As age 1.1 ends on a full file system, and on what it has no words for."""
+    last = "age: report unexpected or unhelpful errors at https://filippo.io/age/report"
+    full = judge_statuses([StageEnd("age", 1, ("age: error: write /dev/stdout: no space left on device", last))])
+    assert full is not None
+    assert full.cause == "the file system is full"
+    other = judge_statuses([StageEnd("age", 1, ("age: error: something", last))])
+    assert other is not None
+    assert other.cause == "age ended with status 1: age: error: something"
+
+
 def test_success_needs_the_tools_own_word() -> None:
     assert judge_completion("mariadb", StageEnd("mariadb-backup", 0, ("[00] 2026 completed OK!",))) is None
     assert judge_completion("mariadb", StageEnd("mariadb-backup", 0, ("[00] done",)))
