@@ -107,3 +107,24 @@ def test_backup_and_test_are_of_the_engine_that_the_variable_names(tmp_path: Pat
         assert play(path, tmp_path, {"bulwark_backup_engine": engine} if engine else {}).told == (
             engine or "postgresql"
         )
+
+
+def test_gnupg_for_pgbackrest_is_refused_before_the_role_looks_at_the_host(tmp_path: Path) -> None:
+    path = tmp_path / "play.yml"
+    options = {
+        "encrypted_backup_engine": "pgbackrest",
+        "encrypted_backup_sealing": "gnupg",
+        "encrypted_backup_recipients": ["E0310B2F3251813B539001E258BC8A9D830E3334"],
+        "encrypted_backup_escrow_recipients": ["9A72A195DDA462775987C7F98AD6D53A982265F8"],
+    }
+    entry = {"name": "Role", "ansible.builtin.include_role": {"name": "bulwark.database.encrypted_backup"}}
+    tasks = [{**entry, "vars": options}]
+    path.write_text(
+        yaml.safe_dump([{"name": "Back up", "hosts": "postgresql", "gather_facts": False, "tasks": tasks}]),
+        encoding="utf-8",
+    )
+    told = play(path, tmp_path, {}).told
+    assert "encrypted_backup_sealing is gnupg" in told
+    assert "Set encrypted_backup_sealing to age" in told
+    assert told.endswith("nothing was changed")
+    assert "\n" not in told
