@@ -61,6 +61,9 @@ tests:
       description: When a test last succeeded, in UTC; null if none did.
       type: str
       sample: "2026-11-25T03:00:41Z"
+    last_aside:
+      description: When it last left the proof to the test of another node of the cluster; null if it never did.
+      type: str
     last_failure:
       description: When a test last failed.
       type: str

@@ -42,6 +42,15 @@ options:
       - Of V(pgbackrest) it is the whole store (C(repository), C(passphrase.age), C(RESTORE.txt)), with the times of the
         files, as C(rsync --archive) copies it.
     type: str
+  cluster:
+    description:
+      - Name of the Galera cluster that the backups are of a node of, for O(engine=mariadb). One node makes each backup,
+        so that the source of a node that always stood aside holds none. Its test then leaves the proof to another one
+        of the same O(cluster) on this host, instead of failing.
+      - It does so only where the latest record of one of those is a success, is signed and is at most 8 days old, and
+        where its own source never had a backup. Empty for a server without a cluster.
+    type: str
+    default: ''
   gnupg_identity:
     description:
       - File with the secret key that opens what GnuPG sealed, as C(gpg --export-secret-keys) writes it, without a

@@ -232,20 +232,49 @@ def test_a_server_that_does_not_stop_in_time_is_said_and_runs_in_the_end(option_
         time.sleep(0.5)
 
 
-def test_a_server_that_hangs_in_its_start_and_heeds_no_signal_makes_way_for_the_former_file(
-    option_file: Path, former: Path, tmp_path: Path
-) -> None:
+def hang_in_the_start(option_file: Path, script: Path) -> None:
     """As 11.8 does when it is stopped in the wrong moment of its start."""
-    script = tmp_path / "start"
     hang = "trap '' TERM; while :; do sleep 1; done"
     script.write_text(f"if grep -q hang {option_file}; then {hang}; fi\nexec mariadbd $MYSQLD_OPTS\n", encoding="utf-8")
     amend_unit(f"ExecStart=\nExecStart=/bin/sh {script}\nUser=root\nEnvironment=MYSQLD_OPTS=--user=mysql")
     option_file.write_text(f"{SOUND}# hang\n", encoding="utf-8")
+
+
+def test_a_server_that_hangs_in_its_start_and_heeds_no_signal_makes_way_for_the_former_file(
+    option_file: Path, former: Path, tmp_path: Path
+) -> None:
+    hang_in_the_start(option_file, tmp_path / "start")
     with pytest.raises(ApplyFailed, match=r"not finished after 10 seconds.* it runs again"):
         restart(option_file, former, deadline=10)
     assert option_file.read_text(encoding="utf-8") == SOUND
     assert answers()
     assert not timer_is_armed()
+
+
+@pytest.mark.parametrize("asked", [[], ["stop", "--no-block", UNIT]], ids=["starting", "stopping"])
+def test_the_timer_ends_a_server_that_hangs_in_its_start_and_heeds_no_signal(
+    option_file: Path, former: Path, tmp_path: Path, asked: list[str]
+) -> None:
+    """Also where the module was killed after it had asked for that."""
+    hang_in_the_start(option_file, tmp_path / "start")
+    assert kill_on_entering(["end_start"], lambda: restart(option_file, former, deadline=DEADLINE))
+    assert timer_is_armed()
+    if asked:
+        systemctl(*asked)
+    wait_until_it_answers(RESCUE_SECONDS + 60)
+    assert option_file.read_text(encoding="utf-8") == SOUND
+
+
+def test_the_timer_lets_a_server_that_ran_take_its_time_to_stop(
+    option_file: Path, former: Path, tmp_path: Path
+) -> None:
+    """It may have much to write down."""
+    stopped = tmp_path / "stopped"
+    amend_unit(f"ExecStop=+/bin/sh -c 'sleep {RESCUE_SECONDS + 30}; echo >> {stopped}'")
+    assert kill_on_entering(["end_start"], lambda: restart(option_file, former, deadline=DEADLINE))
+    wait_until_it_answers(RESCUE_SECONDS + 60)
+    wait_while_it_has_a_job(UNIT, deadline=RESCUE_SECONDS + 60)
+    assert stopped.exists()
 
 
 def test_with_the_port_held_by_the_socket_unit_the_former_file_comes_back(option_file: Path, former: Path) -> None:

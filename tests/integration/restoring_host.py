@@ -14,9 +14,7 @@ import typing as t
 from pathlib import Path
 
 from backup_site import BackupSite, as_account
-
-if t.TYPE_CHECKING:
-    from private_server import PrivateServer
+from private_server import PrivateServer
 
 ACCOUNT = "postgres"
 
@@ -42,10 +40,11 @@ class RestoringHost:
         self.source = self.folder / "source"
         for name in ("scratch", "state", "temporary"):
             (self.folder / name).mkdir(mode=0o700)
+        binaries = str(site.server.bin) if isinstance(site.server, PrivateServer) else ""
         self.options: dict[str, t.Any] = {
             "format": 1, "name": "main", "engine": site.engine, "source": str(self.source),
             "signing_key": str(self.folder / "signing_key"), "state": str(self.folder / "state"),
-            "scratch": str(self.folder / "scratch"), "binaries": str(t.cast("PrivateServer", site.server).bin),
+            "scratch": str(self.folder / "scratch"), "binaries": binaries,
             "administrator": "postgres", "with_older": False, "extended_check": False, "queries": [],
             "rto_seconds": 600, "rpo_seconds": 600, "deadline_seconds": 600,
         }  # fmt: skip
@@ -71,21 +70,21 @@ class RestoringHost:
         shutil.chown(path, ACCOUNT)
         return path
 
-    def command(self, name: str, **changes: t.Any) -> list[str]:
-        path = self.folder / "test.json"
+    def command(self, action: str, *, file: str = "test.json", **changes: t.Any) -> list[str]:
+        path = self.folder / file
         path.write_text(json.dumps({**self.options, **changes}), encoding="utf-8")
         path.chmod(0o644)
-        program = ["/usr/bin/python3", "-I", str(self.folder / "program.pyz"), name, "--test", str(path)]
+        program = ["/usr/bin/python3", "-I", str(self.folder / "program.pyz"), action, "--test", str(path)]
         return [*as_account(ACCOUNT), *program]
 
     @property
     def environment(self) -> dict[str, str]:
         return {"PATH": "/usr/bin:/bin", "TMPDIR": str(self.folder / "temporary")}
 
-    def run(self, **changes: t.Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command("run", **changes), check=False, capture_output=True, text=True, cwd="/", env=self.environment
-        )
+    def run(self, *, file: str = "test.json", **changes: t.Any) -> subprocess.CompletedProcess[str]:
+        """:param file: name of the file that describes the test, for a host with several."""
+        command = self.command("run", file=file, **changes)
+        return subprocess.run(command, check=False, capture_output=True, text=True, cwd="/", env=self.environment)
 
     def killed(self, after: t.Callable[[], bool]) -> None:
         """A run that is killed as soon as something is so; then what the service does after each run."""

@@ -86,6 +86,8 @@ class Backed:
 POSTGRESQL = Backed("molecule-backup-pg", "postgresql")
 MARIADB = Backed("molecule-backup-mariadb", "mariadb")
 BOTH = (POSTGRESQL, MARIADB)
+# It has MariaDB's programs and GnuPG, and nothing of ours.
+BARE = Backed("molecule-backup-bare", "mariadb")
 
 
 def playbook(path: Path, *flags: str) -> subprocess.CompletedProcess[str]:
@@ -96,3 +98,14 @@ def playbook(path: Path, *flags: str) -> subprocess.CompletedProcess[str]:
 def public_key(name: str) -> str:
     command = ["age-keygen", "-y", str(KEYS / f"{name}.txt")]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def gnupg(*arguments: str) -> str:
+    """What the keyring of those who restore answers, on no database host."""
+    command = ["gpg", "--batch", "--quiet", "--no-tty", "--homedir", str(KEYS / "gnupg"), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def fingerprint(name: str) -> str:
+    lines = gnupg("--with-colons", "--list-keys", f"{name}@example.org").splitlines()
+    return next(line.split(":")[9] for line in lines if line.startswith("fpr:"))

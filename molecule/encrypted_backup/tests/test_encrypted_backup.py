@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+import subprocess
 import sys
 import typing as t
 from pathlib import Path
@@ -17,6 +18,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent)]
 
 from backed_hosts import (
     ALERTS,
+    BARE,
     BOTH,
     KEYS,
     MARIADB,
@@ -26,6 +28,7 @@ from backed_hosts import (
     STORE,
     UNIT,
     Backed,
+    fingerprint,
     playbook,
     public_key,
     wait_until,
@@ -354,3 +357,44 @@ def test_restore_by_the_text_beside_the_backups_brings_the_rows_back(server: Bac
             stop = f"mariadb-admin --no-defaults --socket={place}/data/restore.sock shutdown"
         server.run(f"cd / && {stop}")
         server.run(f"rm -rf {place}")
+
+
+def test_what_gnupg_seals_is_restored_by_the_text_on_a_host_that_has_nothing_of_ours() -> None:
+    """By one of two recipients, from the store alone."""
+    names = ("restore", "escrow")
+    known = [word for name in names for word in ("-e", f"fingerprint_of_{name}={fingerprint(name)}")]
+    store = "/var/backups/bulwark/gnupg"
+    place = "/srv/gnupg"
+    socket = f"{place}/data/restore.sock"
+    try:
+        done = playbook(SCENARIO / "gnupg.yml", *known)
+        assert done.returncode == 0, done.stdout
+        expected = MARIADB.sql("SELECT count(*), min(state), max(state) FROM orders")
+        sealed = MARIADB.output(f"find {store}/full -type f ! -name manifest.json").split()
+        assert [Path(path).name for path in sealed] == ["data.mbstream.zst.gpg"]
+        assert BARE.run("ls -d /etc/bulwark /usr/local/lib/bulwark /var/lib/bulwark").stdout == ""
+        assert BARE.run("command -v age").rc != 0
+
+        BARE.output(f"install -d -m 0711 {place} && install -d -m 0700 {place}/keyring")
+        archive = subprocess.run(
+            ["podman", "exec", MARIADB.name, "tar", "--create", f"--directory={store}", "full", "RESTORE.txt"],
+            check=True, capture_output=True,
+        ).stdout  # fmt: skip
+        unpack = f"mkdir {place}/store && tar --extract --no-same-owner --directory={place}/store"
+        into = ["podman", "exec", "--interactive", BARE.name, "sh", "-c"]
+        subprocess.run([*into, unpack], input=archive, check=True)
+        secret = (KEYS / "gnupg" / "escrow@example.org.secret").read_bytes()
+        subprocess.run([*into, f"gpg --batch --quiet --homedir {place}/keyring --import"], input=secret, check=True)
+
+        text = BARE.output(f"cat {place}/store/RESTORE.txt")
+        script = commands_of(text, STORE=f"{place}/store", IDENTITY="/nowhere", DATA=f"{place}/data")
+        subprocess.run([*into, f"cat > {place}/script"], input=script.encode(), check=True)
+        restored = BARE.run(f"cd {place} && GNUPGHOME={place}/keyring sh {place}/script")
+        assert restored.rc == 0, f"{restored.stdout}{restored.stderr}"
+        ask = f"mariadb --no-defaults --batch --skip-column-names --socket={socket} shop -e"
+        assert BARE.output(f"{ask} 'SELECT count(*), min(state), max(state) FROM orders'") == expected
+    finally:
+        BARE.run(f"mariadb-admin --no-defaults --socket={socket} shutdown")
+        BARE.run(f"gpgconf --homedir {place}/keyring --kill gpg-agent; rm -rf {place}")
+        MARIADB.module("backup_job", {"name": "gnupg", "state": "absent"})
+        MARIADB.run(f"rm -rf {store} /var/lib/bulwark/backup/gnupg")

@@ -13,13 +13,12 @@ import typing as t
 
 from .._core.assessment import FAIL, NOT_APPLICABLE, PASS, Finding, Situation
 from .._core.observations import BackupState, Observations, RestoreProof
+from .._core.restore_proofs import OLDEST_PROOF_DAYS, complaint_of_proof
 from .observed_check import NotSeen, ObservedCheck, seen
 
 _HOUR: t.Final = 3600
 # One a day, and the time that it takes.
 OLDEST_FULL_HOURS: t.Final = 26
-# One a week, and a day to mend what failed.
-OLDEST_PROOF_DAYS: t.Final = 8
 # The daily backup's own, so that one which takes hours to copy is not late.
 OLDEST_COPIES_HOURS: t.Final = 26
 _FEWEST_RECIPIENTS: t.Final = 2
@@ -184,7 +183,7 @@ class RestoreProofCheck(ObservedCheck):
         if not mine:
             return Finding(FAIL, "no restore test of a backup of this host is known", self.expected)
         latest = min(mine, key=lambda proof: proof.age)
-        complaint = _complaint_of_proof(latest)
+        complaint = complaint_of_proof(latest)
         if complaint:
             return Finding(FAIL, complaint, self.expected, (f"test {latest.test} on {latest.host}",))
         return Finding(PASS, f"{latest.host}: {latest.summary}", self.expected)
@@ -192,13 +191,3 @@ class RestoreProofCheck(ObservedCheck):
 
 def _is_of(proof: RestoreProof, job: BackupState) -> bool:
     return bool(proof.files) and job.fulls.get(proof.backup) == proof.files
-
-
-def _complaint_of_proof(proof: RestoreProof) -> str:
-    if not proof.succeeded:
-        return f"the restore test of {proof.backup} failed: {proof.error}"
-    if not proof.signature_valid:
-        return f"the record of the restore test of {proof.backup} has no valid signature"
-    if proof.age > OLDEST_PROOF_DAYS * 24 * _HOUR:
-        return f"the last restore test was {proof.age / 24 / _HOUR:.0f} days ago"
-    return ""

@@ -73,7 +73,7 @@ BACKUP_METRICS: t.Final[t.Mapping[str, str]] = {
 RESTORE_METRICS: t.Final[t.Mapping[str, str]] = {
     "bulwark_restore_test_readable": "Whether everything that is told of the test could be read (1) or not (0).",
     "bulwark_restore_test_known_since_timestamp_seconds": "When the test was seen for the first time.",
-    "bulwark_restore_test_last_success_timestamp_seconds": "End of the last test that succeeded; 0 if there was none.",
+    "bulwark_restore_test_last_success_timestamp_seconds": "End of the last success or standing aside; 0 if none.",
     "bulwark_restore_test_last_success_age_seconds": "Seconds since then, when this was written; -1 if there was none.",
     "bulwark_restore_test_last_failure_timestamp_seconds": "End of the last test that failed; 0 if there was none.",
     "bulwark_restore_test_failing": "Whether the last test failed (1).",
@@ -321,7 +321,8 @@ def _test_samples(found: MeasuredTest) -> t.Iterator[Sample]:
     labels = {"test": found.name}
     status = found.status or {}
     latest = status.get("latest") or {}
-    last, failure = (_moment(status.get(key)) for key in ("last_success", "last_failure"))
+    success, aside, failure = (_moment(status.get(key)) for key in ("last_success", "last_aside", "last_failure"))
+    last = max(success, aside)
     values: dict[str, float] = {
         "readable": float(found.readable),
         "known_since_timestamp_seconds": found.known_since,

@@ -12,15 +12,48 @@ import typing as t
 
 from .backup_manifest import mark_of
 from .backup_moments import parse_moment
-from .errors import InvalidDeclaration
+from .errors import DidNotTakeEffect, InvalidDeclaration
 from .observations import RestoreProof
 
 Json = t.Mapping[str, t.Any]
+# One a week, and a day to mend what failed.
+OLDEST_PROOF_DAYS: t.Final = 8
+_DAY_SECONDS: t.Final = 86400
 
 
 def restore_proofs(tests: t.Iterable[Json], *, now: float) -> tuple[RestoreProof, ...]:
     """Of tests that have run. Raises InvalidDeclaration for what restore_test_info did not write."""
     return tuple(_proof(test, now) for test in tests if test.get("record"))
+
+
+def complaint_of_proof(proof: RestoreProof) -> str:
+    """Why it proves nothing now; empty if it does."""
+    if not proof.succeeded:
+        return f"the restore test{f' of {proof.backup}' if proof.backup else ''} failed: {proof.error}"
+    if not proof.signature_valid:
+        return f"the record of the restore test of {proof.backup} has no valid signature"
+    if proof.age > OLDEST_PROOF_DAYS * _DAY_SECONDS:
+        return f"the last restore test was {proof.age / _DAY_SECONDS:.0f} days ago"
+    return ""
+
+
+def proof_of_another(proofs: t.Iterable[RestoreProof], *, cluster: str) -> RestoreProof:
+    """By which the test of a node without backups may stand aside. Raises DidNotTakeEffect where no node's proves any.
+
+    :param proofs: of the tests of the cluster's other nodes.
+    """
+    complaints = []
+    for proof in proofs:
+        complaint = complaint_of_proof(proof)
+        if not complaint:
+            return proof
+        if proof.backup or proof.error:  # else it stood aside itself
+            complaints.append(f"{proof.test}: {complaint}")
+    raise DidNotTakeEffect(
+        f"the source holds no full backup, and no test of another node of the cluster {cluster} proves one"
+        f" ({complaints[0] if complaints else 'none has restored any'})",
+        "Start the test of the node that makes the backups, then this one",
+    )
 
 
 def _proof(test: Json, now: float) -> RestoreProof:

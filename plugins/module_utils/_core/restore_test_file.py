@@ -59,6 +59,7 @@ class RestoreTest:
     :param extended_check: read every page and every index.
     :param rto_seconds: how long a recovery may take.
     :param rpo_seconds: how far back the newest moment that can be restored may lie.
+    :param cluster: tests of the same one are of its nodes, of which one makes each backup; empty for none.
     """
 
     name: str
@@ -77,6 +78,7 @@ class RestoreTest:
     rpo_seconds: int
     deadline_seconds: int
     gnupg_identity: str = ""
+    cluster: str = ""
 
     @property
     def server(self) -> str:
@@ -121,6 +123,7 @@ def parse_restore_test(text: str, *, where: str) -> RestoreTest:
         rto_seconds=_seconds(fields, "rto_seconds"),
         rpo_seconds=_seconds(fields, "rpo_seconds"),
         deadline_seconds=_seconds(fields, "deadline_seconds"),
+        cluster=_cluster(fields, engine),
     )
 
 
@@ -149,6 +152,15 @@ def _administrator(fields: Fields) -> str:
     value = fields.text("administrator") or "postgres"
     if not _WORD.fullmatch(value):
         raise InvalidDeclaration(f"{fields.where}: administrator can't be {value!r}", "It is the name of a superuser")
+    return value
+
+
+def _cluster(fields: Fields, engine: str) -> str:
+    value = fields.text("cluster") or ""
+    if value and engine != MARIADB:
+        raise InvalidDeclaration(f"{fields.where}: cluster is of no use with the engine {engine}", "Leave it out")
+    if value and not _NAME.fullmatch(value):
+        raise InvalidDeclaration(f"cluster can't be {value!r}", "Small letters, digits and hyphens, 40 at most")
     return value
 
 

@@ -18,7 +18,7 @@ import typing as t
 
 from .backup_manifest import Manifest
 from .backup_moments import render_moment
-from .backup_status import Run
+from .backup_status import ASIDE, Run
 from .restore_test_checks import Check
 from .restore_test_file import RestoreTest
 
@@ -40,10 +40,15 @@ class Findings:
     recovery_seconds: float | None = None
     loss_seconds: float | None = None
     checks: list[Check] = dataclasses.field(default_factory=list)
+    stood_aside: bool = False
 
 
 def failed_check(findings: Findings) -> Check | None:
     return next((check for check in findings.checks if not check.passed), None)
+
+
+def outcome_of(findings: Findings, error: str) -> str:
+    return "failure" if error else ASIDE if findings.stood_aside else "success"
 
 
 def render_record(
@@ -62,7 +67,7 @@ def render_record(
         "source": test.source,
         "started": render_moment(findings.started),
         "finished": render_moment(finished),
-        "outcome": "failure" if error else "success",
+        "outcome": outcome_of(findings, error),
         "error": error,
         "backup": manifest
         and {
@@ -96,7 +101,8 @@ def describe_status(test: RestoreTest, history: t.Sequence[Run], record: t.Mappi
     :param record: the latest one; empty if there is none.
     """
     succeeded = [run for run in history if run.succeeded]
-    failed = [run for run in history if not run.succeeded]
+    asides = [run for run in history if run.stood_aside]
+    failed = [run for run in history if run.failed]
     kept = ("outcome", "error", "started", "finished", "moment", "newest_restorable_moment", "recovery_seconds")
     latest = {key: record.get(key) for key in (*kept, "data_loss_seconds")}
     return {
@@ -104,6 +110,7 @@ def describe_status(test: RestoreTest, history: t.Sequence[Run], record: t.Mappi
         "test": test.name,
         "engine": test.engine,
         "last_success": succeeded[-1].finished if succeeded else None,
+        "last_aside": asides[-1].finished if asides else None,
         "last_failure": failed[-1].finished if failed else None,
         "last_error": history[-1].error or None if history else None,
         "backup": (record.get("backup") or {}).get("id"),

@@ -15,20 +15,27 @@ import time
 import typing as t
 
 from .files import FileContent, read_file, remove_file, replace_file
-from .units import arm_timer, cancel_timer, reload_manager, reset_failed
+from .units import STOP_SECONDS, arm_timer, cancel_timer, reload_manager, reset_failed
 
 # A rescue comes later than the module itself would have acted, or two would start the service at once.
 _MARGIN: t.Final = 30
 _DIRECTORY: t.Final = "/run/bulwark"
 # Nothing where the service runs; else each file goes back to what it was. It is written in place: that needs no room on
-# a full file system, and leaves owner and mode alone. systemd replaces ${} in commands, so there is none here.
-_SCRIPT: t.Final = """unit=$1; shift
+# a full file system, and leaves owner and mode alone. A start that never came to its end is stopped as ``end_start``
+# does it, also where somebody has asked for that before; a server that ran, and takes its time to stop, is waited for.
+_SCRIPT: t.Final = """unit=$1; patience=$2; shift 2
+of() { systemctl show --property="$1" --value -- "$unit"; }
 systemctl is-active --quiet -- "$unit" && exit 0
 while [ $# -gt 1 ]; do
     if [ ! -f "$2" ]; then rm -f -- "$1"; elif [ -f "$1" ]; then cp -- "$2" "$1"; else cp -p -- "$2" "$1"; fi
     shift 2
 done
-systemctl daemon-reload; systemctl reset-failed -- "$unit"; systemctl restart -- "$unit"
+systemctl daemon-reload
+if [ "$(of ActiveEnterTimestampMonotonic)" -lt "$(of InactiveExitTimestampMonotonic)" ]; then
+    timeout "$patience" systemctl stop -- "$unit"
+    [ "$(of ActiveState)" = deactivating ] && systemctl kill --signal=KILL -- "$unit"
+fi
+systemctl reset-failed -- "$unit"; systemctl restart -- "$unit"
 """
 # A service on its way is left alone: it may be getting a full copy. One that runs needs this no more, nor does one that
 # was stopped on purpose.
@@ -62,7 +69,8 @@ def arm_rescue(purpose: str, unit: str, files: t.Sequence[FallBack], *, deadline
     """
     pairs = [part for one in files for part in (one.path, one.copy)]
     timer = rescue_timer(purpose, unit)
-    arm_timer(timer, ["/bin/sh", _keep(timer, _SCRIPT), unit, *pairs], seconds=2 * deadline + _MARGIN)
+    command = ["/bin/sh", _keep(timer, _SCRIPT), unit, str(STOP_SECONDS), *pairs]
+    arm_timer(timer, command, seconds=2 * deadline + _MARGIN)
 
 
 def keep_starting(purpose: str, unit: str) -> None:

@@ -17,6 +17,8 @@ from .commands import is_there, run_command
 
 _SYSTEMCTL: t.Final = ("systemctl", "--no-pager", "--no-ask-password")
 _LAST_LINES: t.Final = 1000
+# How long a start that is given up may take to heed SIGTERM. MariaDB 11.8 swallows one that comes while it starts.
+STOP_SECONDS: t.Final = 20
 
 
 def has_systemd() -> bool:
@@ -104,17 +106,15 @@ def restart_unit(name: str, *, timeout: float) -> str:
     return done.errors.strip().partition("\n")[0] or done.complaint
 
 
-def end_start(name: str, *, patience: float) -> None:
-    """A unit that is still starting is stopped; what does not heed SIGTERM by then is killed.
+def end_start(name: str) -> None:
+    """A unit that is still starting is stopped; what does not heed SIGTERM within ``STOP_SECONDS`` is killed.
 
     It never said that it is ready, so nobody's work is lost. Not every unit is killed by systemd itself: Debian's of
     MariaDB has ``SendSIGKILL=no``, and would hang for good.
-
-    :param patience: seconds.
     """
     if unit_properties(name, "ActiveState")["ActiveState"] != "activating":
         return
-    run_command([*_SYSTEMCTL, "stop", "--", name], timeout=patience)
+    run_command([*_SYSTEMCTL, "stop", "--", name], timeout=STOP_SECONDS)
     if unit_properties(name, "ActiveState")["ActiveState"] == "deactivating":
         run_command([*_SYSTEMCTL, "kill", "--signal=KILL", "--", name])
 

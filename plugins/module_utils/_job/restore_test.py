@@ -21,6 +21,7 @@ from .._core.backup_manifest import Contents, Manifest
 from .._core.backup_moments import render_id, render_moment
 from .._core.backup_status import Run, add_run, parse_history_file, render_history_file
 from .._core.errors import ApplyFailed, BulwarkError, DidNotTakeEffect, ObservationFailed, first_of
+from .._core.restore_proofs import proof_of_another, restore_proofs
 from .._core.restore_script import engine_of, job_of, render_script, value_of
 from .._core.restore_test_checks import (
     COUNTS,
@@ -39,10 +40,11 @@ from .._core.restore_test_checks import (
 )
 from .._core.restore_test_choice import Chance, Choice, choose, complaints, newest_moment, tools_needed
 from .._core.restore_test_file import RestoreTest
-from .._core.restore_test_record import Findings, describe_status, failed_check, render_record, sha256_of
+from .._core.restore_test_record import Findings, describe_status, failed_check, outcome_of, render_record, sha256_of
 from .._core.sealing import GNUPG
-from .._io.backup_store import free_percent, read_text, write_text
+from .._io.backup_store import Store, free_percent, read_text, write_text
 from .._io.gnupg_keyring import throwaway_keyring
+from .._io.restore_test_cluster import other_tests
 from .._io.restore_test_evidence import latest_record, write_evidence
 from .._io.restore_test_scratch import Scratch, remove_leftovers
 from .._io.restore_test_source import look_at_source
@@ -50,18 +52,24 @@ from .._io.restore_test_source import look_at_source
 Say = t.Callable[[str], None]
 
 
-def run_tests(test: RestoreTest, say: Say, chance: Chance) -> None:
+def run_tests(test: RestoreTest, say: Say, chance: Chance, *, folder: str) -> None:
     """Only under the lock. Raises BulwarkError for the first backup that can't be proven restorable.
 
     There is a record for each, and for a source that can't be looked at.
+
+    :param folder: of the files of all tests.
     """
     clear(test, say)
     failures: list[BulwarkError] = []
     findings = Findings(time.time())
+    choices: list[Choice] = []
     with _recorded(test, findings, failures, say):
-        contents = _look(test, findings)
-        choices = choose(contents, with_older=test.with_older, chance=chance)
-        _prove(test, contents, choices[0], findings, say)
+        if test.cluster and _never_had_a_backup(test):
+            _stand_aside(test, findings, say, folder)
+        else:
+            contents = _look(test, findings)
+            choices = choose(contents, with_older=test.with_older, chance=chance)
+            _prove(test, contents, choices[0], findings, say)
     if not failures:
         for choice in choices[1:]:
             findings = Findings(time.time(), newest_moment=findings.newest_moment, loss_seconds=findings.loss_seconds)
@@ -112,6 +120,23 @@ def _recorded(test: RestoreTest, findings: Findings, failures: list[BulwarkError
             say(f"evidence: {_record(test, findings, error)}")
         finally:
             _forget_running(test)
+
+
+def _never_had_a_backup(test: RestoreTest) -> bool:
+    """A source that had one before has lost it."""
+    contents = Store(test.source).look()
+    there = contents.manifests or contents.damaged
+    return os.path.isdir(test.source) and not there and not any(run.succeeded for run in _read_history(test))
+
+
+def _stand_aside(test: RestoreTest, findings: Findings, say: Say, folder: str) -> None:
+    """Only where the test of another node proves a backup: or else nobody would, and nobody would say so."""
+    proofs = restore_proofs(other_tests(test, folder), now=findings.started)
+    proof = proof_of_another(proofs, cluster=test.cluster)
+    detail = f"another node of the cluster has the backups: {proof.test} {proof.summary}"
+    findings.checks.append(Check("another node", True, detail))
+    findings.stood_aside = True
+    say(detail)
 
 
 def _look(test: RestoreTest, findings: Findings) -> Contents:
@@ -263,7 +288,7 @@ def _record(test: RestoreTest, findings: Findings, error: str) -> str:
         started=render_moment(findings.started),
         finished=render_moment(finished),
         seconds=round(finished - findings.started, 3),
-        outcome="failure" if error else "success",
+        outcome=outcome_of(findings, error),
         error=error,
         id=findings.manifest.id if findings.manifest else "",
         bytes=findings.manifest.bytes if findings.manifest else 0,

@@ -35,7 +35,7 @@ def run(arguments: t.Sequence[str]) -> int:
     os.umask(0o077)
     signal.signal(signal.SIGTERM, _end)
     try:
-        _act(_read_test(options.test), options.command)
+        _act(_read_test(options.test), options.command, folder=os.path.dirname(options.test))
     except BulwarkError as error:
         return complain(_PROGRAM, str(error))
     except OSError as error:
@@ -45,7 +45,7 @@ def run(arguments: t.Sequence[str]) -> int:
     return 0
 
 
-def _act(test: RestoreTest, command: str) -> None:
+def _act(test: RestoreTest, command: str, *, folder: str) -> None:
     if command == "status":
         say(json.dumps(status(test), indent=1, sort_keys=True))
         return
@@ -53,7 +53,7 @@ def _act(test: RestoreTest, command: str) -> None:
         if command == "clear":
             clear(test, say)
         else:
-            run_tests(test, say, secrets.randbelow)
+            run_tests(test, say, secrets.randbelow, folder=folder)
 
 
 def _parser() -> argparse.ArgumentParser:

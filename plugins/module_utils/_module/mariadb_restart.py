@@ -38,8 +38,6 @@ _PURPOSE: t.Final = "restart"
 _PAUSE: t.Final = 0.2
 # Temporary tablespaces and logs are made at the start. A node on a full disk loses its position, and then takes a copy.
 _LEAST_ROOM: t.Final = 64 << 20
-# 11.8 swallows a SIGTERM that comes while it starts.
-_STOP_SECONDS: t.Final = 20
 _STARTED_AGAIN: t.Final = "; the service is started again until it is back"
 
 
@@ -188,7 +186,7 @@ class MariaDBRestart:
         together = dialect.reached_without_quorum(read_journal(self._unit))
         if together:
             self._leave_as_it_is(why, together)
-        end_start(self._unit, patience=_STOP_SECONDS)
+        end_start(self._unit)
         self._put_back(why)
         complaint = ""
         try:

@@ -43,6 +43,7 @@ def _test(name: str) -> dict[str, t.Any]:
         "engine": test.engine,
         "source": test.source,
         "last_success": told["last_success"],
+        "last_aside": told["last_aside"],
         "last_failure": told["last_failure"],
         "last_error": told["last_error"],
         "running": service["ActiveState"] in _BUSY,

@@ -289,6 +289,16 @@ def test_two_hosts_are_named_by_their_addresses(changes: dict[str, str], complai
         dataclasses.replace(OF_REPOSITORY, repository=dataclasses.replace(APART, **changes))
 
 
+@pytest.mark.parametrize("job", [OF_PGBACKREST, OF_REPOSITORY, OF_DATABASE], ids=["together", "apart", "database"])
+def test_a_passphrase_that_is_sealed_by_age_alone_has_no_recipients_of_gnupg(job: Job) -> None:
+    with pytest.raises(InvalidDeclaration) as refused:
+        dataclasses.replace(job, recipients=BY_GNUPG.recipients)
+    assert str(refused.value) == (
+        "the passphrase of a repository of pgBackRest is sealed by age alone. "
+        "Name recipients of age, or use the engine postgresql"
+    )
+
+
 def test_copies_of_what_is_rewritten_in_place_are_refused() -> None:
     with pytest.raises(InvalidDeclaration, match="offsite is of no use with the engine pgbackrest"):
         dataclasses.replace(OF_PGBACKREST, offsite=Offsite("keeper", 22, "bulwark-copies", "/k", "/h", ("192.0.2.7",)))

@@ -32,7 +32,9 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.errors impo
     InvalidDeclaration,
     RefusedForSafety,
 )
+from ansible_collections.bulwark.database.plugins.module_utils._core.observations import RestoreProof
 from ansible_collections.bulwark.database.plugins.module_utils._core.pgbackrest import Repository
+from ansible_collections.bulwark.database.plugins.module_utils._core.restore_proofs import proof_of_another
 from ansible_collections.bulwark.database.plugins.module_utils._core.restore_script import (
     engine_of,
     job_of,
@@ -332,6 +334,8 @@ def test_the_file_is_read_as_it_was_written() -> None:
         ({"administrator": "a' b"}, "administrator"),
         ({"queries": [{"name": "q", "database": "d", "query": "SELECT 1", "minimum": "many"}]}, "minimum"),
         ({"queries": [{"name": "q", "query": "SELECT 1", "minimum": 1}]}, "lacks database"),
+        ({"cluster": "shop"}, "cluster is of no use with the engine postgresql"),
+        ({"cluster": "Shop", "engine": "mariadb"}, "cluster can't be 'Shop'"),
         ({"surprise": 1}, "surprise"),
     ],
 )
@@ -366,6 +370,37 @@ def test_the_status_says_when_it_last_went_well_and_what_is_wrong_now() -> None:
         "broken",
     ]
     assert describe_status(TEST, [], {})["last_success"] is None
+
+
+def test_who_left_it_to_another_node_neither_failed_nor_succeeded() -> None:
+    good = Run("restore test", render_moment(1), render_moment(2), 1.0, "success")
+    aside = Run("restore test", render_moment(3), render_moment(4), 1.0, "aside")
+    found = describe_status(TEST, [good, aside], {"outcome": "aside", "backup": None})
+    assert [found["last_success"], found["last_aside"]] == [render_moment(2), render_moment(4)]
+    assert [found["last_failure"], found["last_error"]] == [None, None]
+
+
+def proof(name: str, **changes: t.Any) -> RestoreProof:
+    sound = RestoreProof(name, "restorer", 3600.0, True, "", True, "20261127T000000Z", frozenset(), "restored it")
+    return dataclasses.replace(sound, **changes)
+
+
+def test_a_node_s_test_stands_aside_for_a_fresh_signed_success_alone() -> None:
+    old, failed = proof("node2", age=9 * 86400.0), proof("node3", succeeded=False, error="broken")
+    unsigned = proof("node4", signature_valid=False)
+    aside = proof("node5", succeeded=False, backup="")
+    sound = proof("node6")
+    assert proof_of_another([old, failed, unsigned, aside, sound], cluster="shop") is sound
+    for useless, complaint in (
+        ((old, failed), "node2: the last restore test was 9 days ago"),
+        ((failed,), "node3: the restore test of 20261127T000000Z failed: broken"),
+        ((unsigned,), "node4: the record of the restore test of 20261127T000000Z has no valid signature"),
+        ((aside, aside), "none has restored any"),
+        ((), "none has restored any"),
+    ):
+        with pytest.raises(DidNotTakeEffect, match="of the cluster shop proves one") as refused:
+            proof_of_another(useless, cluster="shop")
+        assert f"({complaint})" in str(refused.value)
 
 
 def test_a_restored_server_has_no_network_and_only_the_pull_does() -> None:
