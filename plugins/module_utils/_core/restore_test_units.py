@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from .backup_deployment import DISABLE, ENABLE, FILE, PUT, REMOVE, Item, ObservedTimer
-from .backup_units import PYTHON, UNIT_FOLDER
+from .backup_units import NO_CAPABILITIES, PYTHON, UNIT_FOLDER, UNSEEN
 from .errors import InvalidDeclaration
 from .plan import Change, Plan
 from .restore_test_file import RestoreTest, render_restore_test
@@ -32,8 +32,6 @@ _PLAIN_WORD = re.compile(r"[^\x00-\x1f\x7f]+")
 # Without MemoryDenyWriteExecute, which the just-in-time compiler of a restored PostgreSQL can't live with.
 _SANDBOX: t.Final = (
     *CONFINEMENT,
-    ("CapabilityBoundingSet", ""),
-    ("AmbientCapabilities", ""),
     ("RemoveIPC", "yes"),
     ("UMask", "0077"),
 )
@@ -151,6 +149,7 @@ def _service(deployment: Deployment) -> str:
         ("ExecStopPost", f"{command} clear --test {test_file(test.name)}"),
         *_LOW_PRIORITY,
         *_SANDBOX,
+        *UNSEEN,  # a pull for another test, which has a network, is of the same account
         *_NO_NETWORK,
         scratch,
         ("ReadWritePaths", test.state),
@@ -163,16 +162,20 @@ def _service(deployment: Deployment) -> str:
 
 
 def _pull_service(deployment: Deployment) -> str:
-    """With a network, and without the keys."""
+    """With a network, and so without the keys and without what another test restores at the same time."""
     test = deployment.test
+    # A dash for what may not be there: keys that are yet to be brought, a folder that is made in memory.
+    hidden = [*test.opens.values(), test.signing_key]
+    hidden += [f"-{path}" for path in (*(here for dummy, here in deployment.key_files), test.scratch)]
     service = [
         *_account(test.deadline_seconds),
         ("ExecStart", " ".join(_word(word) for word in deployment.pull_command)),
         *_LOW_PRIORITY,
         *_SANDBOX,
+        *NO_CAPABILITIES,
         ("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6"),
         ("ReadWritePaths", test.source),
-        ("InaccessiblePaths", " ".join((*test.opens.values(), test.signing_key))),
+        ("InaccessiblePaths", " ".join(hidden)),
     ]
     unit = [("Description", f"Fetch backups for the restore test {test.name}"), *_hooks(deployment)]
     return f"{_HEADER}{section('Unit', unit)}\n{section('Service', service)}"

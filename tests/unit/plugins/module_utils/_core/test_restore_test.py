@@ -374,7 +374,7 @@ def test_a_restored_server_has_no_network_and_only_the_pull_does() -> None:
     service, pull = units["bulwark-restore-test-shop.service"], units["bulwark-restore-test-shop-pull.service"]
     assert "PrivateNetwork=yes" in service
     assert "PrivateNetwork" not in pull
-    assert f"InaccessiblePaths={TEST.identity} {TEST.signing_key}" in pull
+    assert f"InaccessiblePaths={TEST.identity} {TEST.signing_key} -{TEST.scratch}\n" in pull
     assert r'ExecStart="/usr/bin/rsync" "--rsh=ssh -i $$HOME/%%k" "a\"b"' in pull
     assert "ExecStopPost=" in service
     assert "Wants=bulwark-restore-test-shop-pull.service" in service
@@ -461,4 +461,23 @@ def test_a_pull_sees_no_secret_key_of_gnupg_either() -> None:
     by_gnupg = dataclasses.replace(TEST, identity="", gnupg_identity="/etc/secret.asc")
     units = render_units(Deployment(by_gnupg, "daily", pull_command=("/usr/bin/rsync",)))
     pull = units["bulwark-restore-test-shop-pull.service"]
-    assert f"InaccessiblePaths=/etc/secret.asc {TEST.signing_key}\n" in pull
+    assert f"InaccessiblePaths=/etc/secret.asc {TEST.signing_key} -{TEST.scratch}\n" in pull
+
+
+def test_a_pull_sees_neither_the_keys_of_tables_nor_what_another_test_restores() -> None:
+    keys = (("/etc/mysql/keys.enc", "/etc/bulwark/k/keys.enc"), ("/etc/mysql/passphrase", "/etc/bulwark/k/passphrase"))
+    units = render_units(Deployment(TEST, "daily", pull_command=("/usr/bin/rsync",), key_files=keys))
+    (line,) = [
+        line for line in units["bulwark-restore-test-shop-pull.service"].splitlines() if "InaccessiblePaths" in line
+    ]
+    # A dash: the folder is in memory of the test alone, or the keys are yet to be brought.
+    hidden = line.partition("=")[2].split()
+    assert {"-/etc/bulwark/k/keys.enc", "-/etc/bulwark/k/passphrase", f"-{TEST.scratch}"} <= set(hidden)
+
+
+def test_a_pull_looks_into_no_test_of_the_same_account_by_proc() -> None:
+    """The kernel refuses it to a process that lacks a capability which the other one has."""
+    units = render_units(Deployment(TEST, "daily", pull_command=("/usr/bin/rsync",)))
+    assert "AmbientCapabilities=CAP_NET_BIND_SERVICE\n" in units["bulwark-restore-test-shop.service"]
+    pull = units["bulwark-restore-test-shop-pull.service"]
+    assert "CapabilityBoundingSet=\nAmbientCapabilities=\n" in pull
