@@ -77,11 +77,16 @@ class Restored:
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """One check that was made. ``detail`` says what was found."""
+    """One check. ``detail`` says what was found, or why it was not ``made``: then it is neither passed nor failed."""
 
     name: str
     passed: bool
     detail: str
+    made: bool = True
+
+
+def not_made(name: str, why: str) -> Check:
+    return Check(name, False, why, made=False)
 
 
 def judge_integrity(tool: str, status: int, output: str) -> Check:

@@ -43,7 +43,21 @@ class Findings:
 
 
 def failed_check(findings: Findings) -> Check | None:
-    return next((check for check in findings.checks if not check.passed), None)
+    return next((check for check in findings.checks if check.made and not check.passed), None)
+
+
+def outcome_line(findings: Findings) -> str:
+    """Of a backup that was restored, and what was looked at."""
+    passed = sum(check.passed for check in findings.checks)
+    left_out = [f"{check.name} ({check.detail})" for check in findings.checks if not check.made]
+    identifier = findings.manifest.id if findings.manifest else ""
+    line = f"{identifier} is restorable: {findings.recovery_seconds or 0:.1f} s, {passed} checks passed"
+    return f"{line}; not made: {', '.join(left_out)}" if left_out else line
+
+
+def names_not_made(record: t.Mapping[str, t.Any]) -> list[str]:
+    """Of the checks of a record; earlier versions did not say."""
+    return [check["name"] for check in record.get("checks", ()) if not check.get("made", True)]
 
 
 def render_record(
@@ -107,6 +121,7 @@ def describe_status(test: RestoreTest, history: t.Sequence[Run], record: t.Mappi
         "last_failure": failed[-1].finished if failed else None,
         "last_error": history[-1].error or None if history else None,
         "backup": (record.get("backup") or {}).get("id"),
+        "not_made": names_not_made(record),
         "rto_seconds": test.rto_seconds,
         "rpo_seconds": test.rpo_seconds,
         "latest": latest,

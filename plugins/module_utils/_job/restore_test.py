@@ -36,10 +36,18 @@ from .._core.restore_test_checks import (
     judge_recovery,
     judge_time,
     loss_between,
+    not_made,
 )
 from .._core.restore_test_choice import Chance, Choice, choose, complaints, newest_moment, tools_needed
 from .._core.restore_test_file import RestoreTest
-from .._core.restore_test_record import Findings, describe_status, failed_check, render_record, sha256_of
+from .._core.restore_test_record import (
+    Findings,
+    describe_status,
+    failed_check,
+    outcome_line,
+    render_record,
+    sha256_of,
+)
 from .._core.sealing import GNUPG
 from .._io.backup_store import free_percent, read_text, write_text
 from .._io.gnupg_keyring import throwaway_keyring
@@ -146,7 +154,7 @@ def _prove(test: RestoreTest, contents: Contents, choice: Choice, findings: Find
     failed = failed_check(findings)
     if failed:
         raise DidNotTakeEffect(failed.detail, "The record tells of all checks")
-    say(f"{choice.manifest.id} is restorable: {findings.recovery_seconds:.1f} s, {len(findings.checks)} checks passed")
+    say(outcome_line(findings))
 
 
 def _refuse_without_keys(test: RestoreTest, manifest: Manifest, needed: t.Iterable[str]) -> None:
@@ -236,7 +244,7 @@ def _check(test: RestoreTest, scratch: Scratch, server: Restored, findings: Find
     command = server.integrity_check(extended=test.extended_check)
     tool = os.path.basename(command[0])
     if command[0].startswith("/") and not os.access(command[0], os.X_OK):
-        checks.append(Check(tool, True, f"{tool} is not there, so it was not run"))
+        checks.append(not_made(tool, f"{command[0]} is not installed here"))
     else:
         checks.append(judge_integrity(tool, *scratch.ask(command)))
 

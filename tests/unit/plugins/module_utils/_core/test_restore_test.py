@@ -48,6 +48,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.restore_tes
     judge_recovery,
     judge_time,
     loss_between,
+    not_made,
 )
 from ansible_collections.bulwark.database.plugins.module_utils._core.restore_test_choice import (
     choose,
@@ -64,6 +65,8 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.restore_tes
 from ansible_collections.bulwark.database.plugins.module_utils._core.restore_test_record import (
     Findings,
     describe_status,
+    failed_check,
+    outcome_line,
     render_record,
     sha256_of,
 )
@@ -349,10 +352,29 @@ def test_a_record_of_a_failure_has_what_was_found_before_it() -> None:
     assert [record["outcome"], record["error"], record["moment"]] == ["failure", "too slow", render_moment(950)]
     assert record["backup"]["id"] == full(900).id
     assert record["checks"] == [
-        {"name": "recovery time", "passed": False, "detail": "5.0 s, 3 s are allowed (RTO): the recovery took too long"}
+        {
+            "name": "recovery time",
+            "passed": False,
+            "detail": "5.0 s, 3 s are allowed (RTO): the recovery took too long",
+            "made": True,
+        }
     ]
     assert record["previous_sha256"] == "ab"
     assert "SELECT" not in text
+
+
+def test_a_check_that_was_not_made_is_no_failure_and_not_counted_and_is_named() -> None:
+    findings = Findings(1000.0, full(900), moment=render_moment(950), recovery_seconds=2.0)
+    findings.checks += [judge_time(2, 3), not_made("pg_amcheck", "/bin/pg_amcheck is not installed here")]
+    assert failed_check(findings) is None
+    assert outcome_line(findings) == (
+        f"{full(900).id} is restorable: 2.0 s, 1 checks passed;"
+        " not made: pg_amcheck (/bin/pg_amcheck is not installed here)"
+    )
+    record = json.loads(render_record(TEST, findings, host="restorer", finished=1010.0, error="", previous=""))
+    assert [(check["passed"], check["made"]) for check in record["checks"]] == [(True, True), (False, False)]
+    assert describe_status(TEST, [], record)["not_made"] == ["pg_amcheck"]
+    assert describe_status(TEST, [], {})["not_made"] == []
 
 
 def test_the_status_says_when_it_last_went_well_and_what_is_wrong_now() -> None:
