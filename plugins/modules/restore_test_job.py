@@ -121,6 +121,13 @@ options:
     description: Seconds that the newest moment that can be restored may lie back when the test starts.
     type: int
     default: 90000
+  smallest_share:
+    description:
+      - Share of the tables of each database, and of the rows of all, that there have to be, measured by the record of
+        the latest success that recovered to no later moment. V(0) has nothing judged.
+      - Where so much was deleted on purpose, lower it for one test; its record is the measure from then on.
+    type: float
+    default: 0.5
   deadline_seconds:
     description: Seconds after which a restore is ended.
     type: int

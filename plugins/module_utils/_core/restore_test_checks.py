@@ -20,6 +20,8 @@ from .restore_test_file import Query
 _LONGEST_ANSWER: t.Final = 400
 _CORRUPT: t.Final = re.compile(r"^(?:error\s*:|.*\bcorrupt)", re.IGNORECASE | re.MULTILINE)
 
+_WANTED: t.Final = "(if they went on purpose, lower smallest_share for one test)"
+
 DATABASES: t.Final = {
     "postgresql": "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn ORDER BY datname;",
     "mariadb": "SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN"
@@ -98,9 +100,44 @@ def judge_integrity(tool: str, status: int, output: str) -> Check:
     return Check(tool, True, "no damage found")
 
 
-def judge_counts(database: str, answers: str) -> Check:
+class Counted(t.NamedTuple):
+    """What a database holds."""
+
+    tables: int
+    rows: int
+
+
+# By database; None for one that could not be counted, which is a failed check by itself.
+Counts = t.Mapping[str, t.Optional[Counted]]
+
+
+def parse_counts(answers: str) -> Counted:
+    """Raises ValueError."""
     counts = [int(line) for line in answers.split()]
-    return Check(f"rows of {database}", True, f"{sum(counts)} rows in {len(counts)} tables")
+    return Counted(len(counts), sum(counts))
+
+
+def judge_counts(found: Counts, before: t.Mapping[str, Counted], *, smallest_share: float) -> list[Check]:
+    """Tables by database, because few are added and dropped; rows all together, because a small queue may run empty.
+
+    :param before: what an earlier record has; empty for none.
+    :param smallest_share: of what there was before; fewer tables or rows are a failure, 0 has nothing judged.
+    """
+    checks = []
+    for database in sorted({*found, *(name for name, counted in before.items() if counted.tables)}):
+        there, was = found.get(database, Counted(0, 0)), before.get(database, Counted(0, 0))
+        if there is not None:
+            passed = there.tables >= was.tables * smallest_share
+            detail = f"{there.tables} tables hold {there.rows} rows" if database in found else "it is gone"
+            if database in found or not passed:
+                more = "" if passed else f"; there were {was.tables} tables {_WANTED}"
+                checks.append(Check(f"rows of {database}", passed, detail + more))
+    if None in found.values():  # a sum would say nothing
+        return checks
+    rows, were = (sum(one.rows for one in counts.values() if one) for counts in (found, before))
+    passed = rows >= were * smallest_share
+    more = f"there were {were}{'' if passed else f' {_WANTED}'}" if before else "no earlier record to hold them against"
+    return [*checks, Check("rows", passed, f"{rows} rows of all databases; {more}")]
 
 
 def judge_query(query: Query, answer: str) -> Check:

@@ -59,6 +59,7 @@ class RestoreTest:
     :param extended_check: read every page and every index.
     :param rto_seconds: how long a recovery may take.
     :param rpo_seconds: how far back the newest moment that can be restored may lie.
+    :param smallest_share: of the tables and rows of an earlier record; fewer are a failure.
     """
 
     name: str
@@ -77,6 +78,7 @@ class RestoreTest:
     rpo_seconds: int
     deadline_seconds: int
     gnupg_identity: str = ""
+    smallest_share: float = 0.5
 
     @property
     def server(self) -> str:
@@ -120,6 +122,7 @@ def parse_restore_test(text: str, *, where: str) -> RestoreTest:
         queries=tuple(_query(item, engine, number, where) for number, item in enumerate(fields.items("queries"))),
         rto_seconds=_seconds(fields, "rto_seconds"),
         rpo_seconds=_seconds(fields, "rpo_seconds"),
+        smallest_share=_share(fields),
         deadline_seconds=_seconds(fields, "deadline_seconds"),
     )
 
@@ -164,6 +167,15 @@ def _query(item: t.Any, engine: str, number: int, where: str) -> Query:
     if not database and _SERVERS[engine] == POSTGRESQL:
         raise InvalidDeclaration(f"{fields.where} lacks database", "PostgreSQL is asked in one of its databases")
     return Query(fields.required_text("name"), database, fields.required_text("query"), str(minimum))
+
+
+def _share(fields: Fields) -> float:
+    value = fields.raw("smallest_share")
+    if value is None:  # of a file from before there was one
+        return RestoreTest.smallest_share
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise fields.wrong("smallest_share", value, "a share, from 0 to below 1")
+    return float(value)
 
 
 def _seconds(fields: Fields, key: str) -> int:

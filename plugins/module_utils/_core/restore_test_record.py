@@ -19,7 +19,7 @@ import typing as t
 from .backup_manifest import Manifest
 from .backup_moments import render_moment
 from .backup_status import Run
-from .restore_test_checks import Check
+from .restore_test_checks import Check, Counted
 from .restore_test_file import RestoreTest
 
 FORMAT: t.Final = 1
@@ -40,6 +40,7 @@ class Findings:
     recovery_seconds: float | None = None
     loss_seconds: float | None = None
     checks: list[Check] = dataclasses.field(default_factory=list)
+    counts: dict[str, Counted | None] = dataclasses.field(default_factory=dict)
 
 
 def failed_check(findings: Findings) -> Check | None:
@@ -53,6 +54,23 @@ def outcome_line(findings: Findings) -> str:
     identifier = findings.manifest.id if findings.manifest else ""
     line = f"{identifier} is restorable: {findings.recovery_seconds or 0:.1f} s, {passed} checks passed"
     return f"{line}; not made: {', '.join(left_out)}" if left_out else line
+
+
+def counts_before(test: RestoreTest, records: t.Iterable[t.Mapping[str, t.Any]], moment: str) -> dict[str, Counted]:
+    """What the database held at the latest proven moment that is not later; empty if no record tells.
+
+    An older backup is so held against what there was by then, and a failure does not lower what the next test wants.
+    """
+    proven = [
+        record
+        for record in records
+        if record.get("outcome") == "success"
+        and record.get("engine") == test.engine
+        and record.get("rows")
+        and record["moment"] <= moment
+    ]
+    latest = max(proven, key=lambda record: str(record["moment"]), default={})
+    return {name: Counted(one["tables"], one["rows"]) for name, one in latest.get("rows", {}).items()}
 
 
 def names_not_made(record: t.Mapping[str, t.Any]) -> list[str]:
@@ -94,6 +112,7 @@ def render_record(
         "rto_seconds": test.rto_seconds,
         "data_loss_seconds": _rounded(findings.loss_seconds),
         "rpo_seconds": test.rpo_seconds,
+        "rows": {name: counted._asdict() for name, counted in findings.counts.items() if counted},
         "checks": [dataclasses.asdict(check) for check in findings.checks],
         "previous_sha256": previous,
     }

@@ -28,6 +28,7 @@ from .._core.restore_test_checks import (
     IN_RECOVERY,
     NEWEST_TRANSACTION,
     Check,
+    Counted,
     Restored,
     judge_counts,
     judge_integrity,
@@ -37,11 +38,13 @@ from .._core.restore_test_checks import (
     judge_time,
     loss_between,
     not_made,
+    parse_counts,
 )
 from .._core.restore_test_choice import Chance, Choice, choose, complaints, newest_moment, tools_needed
 from .._core.restore_test_file import RestoreTest
 from .._core.restore_test_record import (
     Findings,
+    counts_before,
     describe_status,
     failed_check,
     outcome_line,
@@ -51,7 +54,7 @@ from .._core.restore_test_record import (
 from .._core.sealing import GNUPG
 from .._io.backup_store import free_percent, read_text, write_text
 from .._io.gnupg_keyring import throwaway_keyring
-from .._io.restore_test_evidence import latest_record, write_evidence
+from .._io.restore_test_evidence import latest_record, latest_records, write_evidence
 from .._io.restore_test_scratch import Scratch, remove_leftovers
 from .._io.restore_test_source import look_at_source
 
@@ -234,7 +237,9 @@ def _check(test: RestoreTest, scratch: Scratch, server: Restored, findings: Find
         findings.newest_transaction = scratch.answer(server.client(""), NEWEST_TRANSACTION).strip()
         checks.append(judge_recovery(state, findings.newest_transaction, findings.moment))
     for database in scratch.answer(server.client(""), DATABASES[test.server]).splitlines():
-        checks.append(_count(scratch, server, database))
+        findings.counts[database] = _count(scratch, server, database, checks)
+    before = counts_before(test, latest_records(test.evidence), findings.moment)
+    checks += judge_counts(findings.counts, before, smallest_share=test.smallest_share)
     for query in test.queries:
         status, answer = scratch.ask(server.client(query.database), query.query.rstrip().rstrip(";") + ";\n")
         if status:
@@ -249,14 +254,16 @@ def _check(test: RestoreTest, scratch: Scratch, server: Restored, findings: Find
         checks.append(judge_integrity(tool, *scratch.ask(command)))
 
 
-def _count(scratch: Scratch, server: Restored, database: str) -> Check:
+def _count(scratch: Scratch, server: Restored, database: str, checks: list[Check]) -> Counted | None:
+    """None, and a failed check, where that is not possible."""
     try:
         answer = scratch.answer(server.client(database), COUNTS[server.engine])
         if server.engine != POSTGRESQL:
             answer = scratch.answer(server.client(database), answer)
-        return judge_counts(database, answer)
+        return parse_counts(answer)
     except (ApplyFailed, ValueError) as error:
-        return Check(f"rows of {database}", False, f"the rows of {database} can't be counted: {error}")
+        checks.append(Check(f"rows of {database}", False, f"the rows of {database} can't be counted: {error}"))
+        return None
 
 
 def _record(test: RestoreTest, findings: Findings, error: str) -> str:

@@ -30,6 +30,7 @@ ENTRY: t.Final = "_job.restore_test_command"
 _OF_TEST: t.Final = (
     *("name", "engine", "source", "identity", "gnupg_identity", "signing_key", "scratch", "binaries", "administrator"),
     *("with_older", "extended_check", "queries", "rto_seconds", "rpo_seconds", "deadline_seconds"),
+    "smallest_share",
 )
 
 
@@ -59,6 +60,7 @@ def test_options() -> dict[str, dict[str, t.Any]]:
         "rto_seconds": {"type": "int", "default": 14400},
         "rpo_seconds": {"type": "int", "default": 90000},
         "deadline_seconds": {"type": "int", "default": 43200},
+        "smallest_share": {"type": "float", "default": RestoreTest.smallest_share},
         "pull_command": {"type": "list", "elements": "str", "default": []},
         "key_files": {"type": "dict", "default": {}, "no_log": False},
         "calendar": {"type": "str", "default": "*-*-* 03:00:00 UTC"},

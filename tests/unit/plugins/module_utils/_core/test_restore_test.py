@@ -41,7 +41,9 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.restore_scr
     value_of,
 )
 from ansible_collections.bulwark.database.plugins.module_utils._core.restore_test_checks import (
+    Counted,
     Restored,
+    judge_counts,
     judge_integrity,
     judge_loss,
     judge_query,
@@ -49,6 +51,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.restore_tes
     judge_time,
     loss_between,
     not_made,
+    parse_counts,
 )
 from ansible_collections.bulwark.database.plugins.module_utils._core.restore_test_choice import (
     choose,
@@ -64,6 +67,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.restore_tes
 )
 from ansible_collections.bulwark.database.plugins.module_utils._core.restore_test_record import (
     Findings,
+    counts_before,
     describe_status,
     failed_check,
     outcome_line,
@@ -296,6 +300,79 @@ def test_an_answer_passes_only_as_a_number_that_is_enough(answer: str, minimum: 
     assert judge_query(Query("orders", "shop", "SELECT 1", minimum), answer).passed is passed
 
 
+WERE = {"shop": Counted(10, 1000), "empty": Counted(0, 0)}
+
+
+@pytest.mark.parametrize(
+    ("found", "share", "failures"),
+    [
+        (WERE, 0.5, {}),
+        ({"shop": Counted(5, 500), "new": Counted(3, 0)}, 0.5, {}),  # half is there yet; a database without tables went
+        ({"shop": Counted(4, 900)}, 0.5, {"rows of shop": "4 tables hold 900 rows; there were 10 tables"}),
+        (
+            {"shop": Counted(0, 0)},
+            0.5,
+            {"rows of shop": "0 tables hold 0 rows; there were 10 tables", "rows": "0 rows"},
+        ),
+        ({"shop": Counted(10, 499)}, 0.5, {"rows": "499 rows of all databases; there were 1000"}),
+        ({"shop": Counted(10, 499)}, 0.4, {}),
+        ({"other": Counted(10, 1000)}, 0.5, {"rows of shop": "it is gone; there were 10 tables"}),
+        ({}, 0.0, {}),
+    ],
+)
+def test_tables_and_rows_are_held_against_those_of_the_earlier_record(
+    found: dict[str, Counted], share: float, failures: dict[str, str]
+) -> None:
+    checks = judge_counts(found, WERE, smallest_share=share)
+    failed = {check.name: check.detail for check in checks if not check.passed}
+    assert set(failed) == set(failures)
+    for name, words in failures.items():
+        assert words in failed[name]
+
+
+def test_without_an_earlier_record_rows_are_counted_and_it_is_said_that_they_are_not_judged() -> None:
+    (one, total) = judge_counts({"shop": parse_counts("5\n7\n")}, {}, smallest_share=0.5)
+    assert (one.passed, one.detail) == (True, "2 tables hold 12 rows")
+    assert (total.passed, total.detail) == (True, "12 rows of all databases; no earlier record to hold them against")
+
+
+def test_a_database_that_could_not_be_counted_is_not_called_gone() -> None:
+    checks = judge_counts({"shop": None}, WERE, smallest_share=0.5)
+    assert [check.name for check in checks] == []
+
+
+def test_an_older_backup_is_held_against_what_there_was_by_then() -> None:
+    """The latest success whose moment is not later: a failure, another engine and a later moment are none."""
+
+    def record(moment: int, rows: int, **changes: t.Any) -> dict[str, t.Any]:
+        counts = {"shop": {"tables": 1, "rows": rows}}
+        return {
+            "outcome": "success",
+            "engine": "postgresql",
+            "moment": render_moment(moment),
+            "rows": counts,
+            **changes,
+        }
+
+    records = [
+        record(1000, 1),
+        record(3000, 3),
+        record(2000, 2),
+        record(2500, 9, outcome="failure"),
+        record(2600, 9, engine="mariadb"),
+        {"outcome": "success", "engine": "postgresql", "moment": render_moment(2700)},  # of an earlier version
+    ]
+    assert counts_before(TEST, records, render_moment(2800)) == {"shop": Counted(1, 2)}
+    assert counts_before(TEST, records, render_moment(3000)) == {"shop": Counted(1, 3)}
+    assert counts_before(TEST, records, render_moment(999)) == {}
+
+
+def test_a_record_has_the_rows_that_a_later_one_is_held_against() -> None:
+    findings = Findings(1000.0, full(900), moment=render_moment(950), counts={"shop": Counted(2, 7), "broken": None})
+    record = json.loads(render_record(TEST, findings, host="restorer", finished=1010.0, error="", previous=""))
+    assert counts_before(TEST, [record], render_moment(960)) == {"shop": Counted(2, 7)}
+
+
 def test_a_recovery_that_did_not_end_or_went_too_far_fails() -> None:
     moment = "2026-11-25T10:30:00Z"
     assert judge_recovery("f\n", "2026-11-25T10:30:00.000000Z\n", moment).passed
@@ -332,6 +409,8 @@ def test_the_file_is_read_as_it_was_written() -> None:
         ({"scratch": "/srv/../etc"}, "scratch"),
         ({"name": "Shop"}, "name"),
         ({"rto_seconds": 0}, "rto_seconds"),
+        ({"smallest_share": 1}, "smallest_share"),
+        ({"smallest_share": "half"}, "smallest_share"),
         ({"administrator": "a' b"}, "administrator"),
         ({"queries": [{"name": "q", "database": "d", "query": "SELECT 1", "minimum": "many"}]}, "minimum"),
         ({"queries": [{"name": "q", "query": "SELECT 1", "minimum": 1}]}, "lacks database"),
