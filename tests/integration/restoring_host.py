@@ -15,9 +15,6 @@ from pathlib import Path
 
 from backup_site import BackupSite, as_account
 
-if t.TYPE_CHECKING:
-    from private_server import PrivateServer
-
 ACCOUNT = "postgres"
 
 
@@ -45,7 +42,7 @@ class RestoringHost:
         self.options: dict[str, t.Any] = {
             "format": 1, "name": "main", "engine": site.engine, "source": str(self.source),
             "signing_key": str(self.folder / "signing_key"), "state": str(self.folder / "state"),
-            "scratch": str(self.folder / "scratch"), "binaries": str(t.cast("PrivateServer", site.server).bin),
+            "scratch": str(self.folder / "scratch"), "binaries": str(getattr(site.server, "bin", "")),
             "administrator": "postgres", "with_older": False, "extended_check": False, "queries": [],
             "rto_seconds": 600, "rpo_seconds": 600, "deadline_seconds": 600,
         }  # fmt: skip

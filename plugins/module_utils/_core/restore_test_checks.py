@@ -14,12 +14,17 @@ import typing as t
 from decimal import Decimal, InvalidOperation
 
 from .backup_job_file import POSTGRESQL
+from .backup_manifest import Manifest, Sidecar
 from .backup_moments import parse_moment
+from .binary_log import parse_stored
+from .binary_log_window import first_log, read_chains
 from .restore_test_file import Query
 
 _LONGEST_ANSWER: t.Final = 400
 _CORRUPT: t.Final = re.compile(r"^(?:error\s*:|.*\bcorrupt)", re.IGNORECASE | re.MULTILINE)
 
+# As the text for MariaDB says it, with the name of the last log.
+READ_UP_TO: t.Final = "read up to the binary log: "
 _WANTED: t.Final = "(if they went on purpose, lower smallest_share for one test)"
 
 DATABASES: t.Final = {
@@ -162,6 +167,41 @@ def judge_recovery(in_recovery: str, newest_transaction: str, moment: str) -> Ch
     if newest and newest[:19] + "Z" > moment:
         return Check("recovery", False, f"the recovery went beyond {moment}, to {newest}")
     return Check("recovery", True, f"newest transaction {newest}" if newest else "no transaction after the backup")
+
+
+def binary_log_read(said: str) -> str | None:
+    """The last one, as RESTORE.txt says it; empty if it read none, None if it does not say."""
+    lines = [line for line in said.splitlines() if line.startswith(READ_UP_TO)]
+    return lines[-1][len(READ_UP_TO) :].strip() if lines else None
+
+
+def judge_binary_log(said: str, manifest: Manifest, sidecars: t.Iterable[Sidecar], moment: str) -> Check:
+    """Whether the binary logs that MariaDB was restored by cover the moment, and begin no later.
+
+    :param said: what RESTORE.txt said.
+    """
+    name, last = "binary log", binary_log_read(said)
+    if last is None:
+        return Check(name, False, "RESTORE.txt did not say how far it read")
+    chains = read_chains(sidecars)
+    first = first_log(manifest, chains)
+    if not last:
+        alone = first is None and moment == manifest.consistent_from
+        return Check(
+            name, alone, "the set's own end" if alone else f"no binary log was read, and {moment} is not in the set"
+        )
+    log = parse_stored(last)
+    if log is None or first is None or log.chain != first.chain or not first.number <= log.number:
+        return Check(name, False, f"{last} is none of those that lead on from the set")
+    logs = chains[log.chain]
+    read, follows = logs.get(log.number), logs.get(log.number + 1)
+    if read is None:
+        return Check(name, False, f"{last} is none of those that lead on from the set")
+    if log.number > first.number and read.opened > moment:
+        return Check(name, False, f"{last} began after {moment}, at {read.opened}")
+    if read.closed < moment and (follows is None or follows.opened <= moment):
+        return Check(name, False, f"it was read up to {last}, closed {read.closed}, which is before {moment}")
+    return Check(name, True, f"read up to {last}, opened {read.opened}, closed {read.closed}")
 
 
 def judge_time(recovery_seconds: float, rto_seconds: int) -> Check:

@@ -36,6 +36,7 @@ class Findings:
     moment: str = ""
     newest_moment: str = ""
     newest_transaction: str = ""
+    binary_log: str = ""
     restore_text_sha256: str = ""
     recovery_seconds: float | None = None
     loss_seconds: float | None = None
@@ -108,6 +109,7 @@ def render_record(
         "moment": findings.moment,
         "newest_restorable_moment": findings.newest_moment,
         "newest_transaction": findings.newest_transaction,
+        "binary_log": findings.binary_log,
         "recovery_seconds": _rounded(findings.recovery_seconds),
         "rto_seconds": test.rto_seconds,
         "data_loss_seconds": _rounded(findings.loss_seconds),

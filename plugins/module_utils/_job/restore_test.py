@@ -17,7 +17,7 @@ import time
 import typing as t
 
 from .._core.backup_job_file import MARIADB, PGBACKREST, POSTGRESQL
-from .._core.backup_manifest import Contents, Manifest
+from .._core.backup_manifest import Contents, Manifest, Sidecar
 from .._core.backup_moments import render_id, render_moment
 from .._core.backup_status import Run, add_run, parse_history_file, render_history_file
 from .._core.errors import ApplyFailed, BulwarkError, DidNotTakeEffect, ObservationFailed, first_of
@@ -30,6 +30,8 @@ from .._core.restore_test_checks import (
     Check,
     Counted,
     Restored,
+    binary_log_read,
+    judge_binary_log,
     judge_counts,
     judge_integrity,
     judge_loss,
@@ -153,7 +155,7 @@ def _prove(test: RestoreTest, contents: Contents, choice: Choice, findings: Find
     needed = tools_needed(contents, choice.manifest)
     _refuse_without_keys(test, choice.manifest, needed)
     with _keyring(test, needed) as environment:
-        _restore(test, text, choice, findings, environment)
+        _restore(test, text, choice, findings, environment, contents.sidecars)
     failed = failed_check(findings)
     if failed:
         raise DidNotTakeEffect(failed.detail, "The record tells of all checks")
@@ -180,7 +182,12 @@ def _keyring(test: RestoreTest, needed: t.Collection[str]) -> t.Iterator[dict[st
 
 
 def _restore(
-    test: RestoreTest, text: str, choice: Choice, findings: Findings, environment: t.Mapping[str, str]
+    test: RestoreTest,
+    text: str,
+    choice: Choice,
+    findings: Findings,
+    environment: t.Mapping[str, str],
+    sidecars: t.Sequence[Sidecar],
 ) -> None:
     with _scratch(test, findings, environment) as scratch:
         began = time.monotonic()
@@ -188,6 +195,9 @@ def _restore(
         findings.recovery_seconds = time.monotonic() - began
         if f"set: {choice.manifest.id}" not in said.splitlines():
             raise DidNotTakeEffect(f"RESTORE.txt did not restore {choice.manifest.id}, but another set")
+        if test.server == MARIADB:
+            findings.binary_log = binary_log_read(said) or ""
+            findings.checks.append(judge_binary_log(said, choice.manifest, sidecars, choice.moment))
         binaries = test.binaries or value_of(text, "BINARIES")
         _check(test, scratch, Restored(test.server, scratch.data, binaries, test.administrator), findings)
 

@@ -19,8 +19,16 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.backup_job_
     MariaDBPlace,
     PostgreSQLPlace,
 )
-from ansible_collections.bulwark.database.plugins.module_utils._core.backup_manifest import Contents, SealedFile
-from ansible_collections.bulwark.database.plugins.module_utils._core.backup_moments import parse_moment, render_moment
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_manifest import (
+    Contents,
+    SealedFile,
+    Sidecar,
+)
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_moments import (
+    parse_moment,
+    render_id,
+    render_moment,
+)
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_restore_text import (
     CHECK_LINE,
     is_as_rendered,
@@ -41,8 +49,11 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.restore_scr
     value_of,
 )
 from ansible_collections.bulwark.database.plugins.module_utils._core.restore_test_checks import (
+    READ_UP_TO,
     Counted,
     Restored,
+    binary_log_read,
+    judge_binary_log,
     judge_counts,
     judge_integrity,
     judge_loss,
@@ -298,6 +309,58 @@ def test_damage_is_seen_in_status_and_words(status: int, output: str, passed: bo
 )
 def test_an_answer_passes_only_as_a_number_that_is_enough(answer: str, minimum: str, passed: bool) -> None:
     assert judge_query(Query("orders", "shop", "SELECT 1", minimum), answer).passed is passed
+
+
+CHAIN = render_id(990)
+
+
+def binary_log(number: int, opened: int, closed: int, *, chain: str = CHAIN) -> Sidecar:
+    name = f"{chain}-{number:06d}"
+    moments = (render_moment(closed), render_moment(closed))
+    return Sidecar(name, 1000, "cd" * 32, "ef" * 32, 2000, *moments, opened=render_moment(opened))
+
+
+# Between the second and the third log nothing was written: no log covers 1250, and the second is as far as there is.
+LOGS = [binary_log(5, 995, 1100), binary_log(6, 1100, 1200), binary_log(7, 1300, 1400)]
+
+
+@pytest.mark.parametrize(
+    ("said", "moment", "passed", "words"),
+    [
+        (f"{CHAIN}-000006", 1150, True, f"{CHAIN}-000006, opened {render_moment(1100)}, closed {render_moment(1200)}"),
+        (f"{CHAIN}-000006", 1250, True, "closed"),
+        (f"{CHAIN}-000007", 1400, True, "closed"),
+        (f"{CHAIN}-000005", 1150, False, f"up to {CHAIN}-000005, closed {render_moment(1100)}, which is before"),
+        (f"{CHAIN}-000006", 1350, False, "which is before"),
+        (f"{CHAIN}-000007", 1150, False, f"{CHAIN}-000007 began after"),
+        (f"{CHAIN}-000007", 1401, False, "which is before"),
+        (f"{CHAIN}-000004", 1000, False, "is none of those that lead on from the set"),
+        (f"{render_id(1200)}-000006", 1150, False, "is none of those that lead on from the set"),
+        ("", 1150, False, "no binary log was read"),
+        (None, 1150, False, "RESTORE.txt did not say how far it read"),
+    ],
+)
+def test_the_binary_logs_that_were_read_have_to_cover_the_moment(
+    said: str | None, moment: int, passed: bool, words: str
+) -> None:
+    position = {"binlog_file": "mariadb-bin.000005", "binlog_position": 400}
+    manifest = dataclasses.replace(full(1000, engine="mariadb"), position=position)
+    lines = "set: x\n" if said is None else f"set: x\nread up to the binary log: {said}\n11.8\n"
+    check = judge_binary_log(lines, manifest, LOGS, render_moment(moment))
+    assert check.passed is passed
+    assert words in check.detail
+
+
+def test_a_set_without_binary_logs_is_its_own_moment_and_no_other() -> None:
+    alone = full(1000, engine="mariadb")
+    said = "read up to the binary log: \n"
+    assert judge_binary_log(said, alone, [], render_moment(1000)).passed
+    assert not judge_binary_log(said, alone, [], render_moment(1001)).passed
+
+
+def test_restore_txt_says_how_far_it_read_as_it_is_understood() -> None:
+    assert f'echo "{READ_UP_TO}$LAST"' in restore_text("mariadb")
+    assert binary_log_read(f"x\n{READ_UP_TO}{CHAIN}-000005\n") == f"{CHAIN}-000005"
 
 
 WERE = {"shop": Counted(10, 1000), "empty": Counted(0, 0)}
