@@ -11,8 +11,8 @@ short_description: Deploy a scheduled restore test of encrypted backups
 description:
   - Puts the program C(bulwark-restore-test), the file that describes a test, and its service and timer in place.
   - A test restores the newest backup of a folder by the commands of its C(RESTORE.txt) into a throwaway server without
-    network, recovers PostgreSQL to a random moment, checks what came back, writes a signed record, and removes
-    everything. What can't be proven restorable leaves the service in the state C(failed).
+    network, recovers it to a random moment that set and log reach, checks what came back, writes a signed record, and
+    removes everything. What can't be proven restorable leaves the service in the state C(failed).
   - Commands are run only if C(RESTORE.txt) is, to the byte, what this version of the collection writes. Whoever can
     write to the backups can't make this host run anything else.
   - Account, folders and keys are left to the role P(bulwark.database.restore_test#role).
@@ -118,9 +118,12 @@ options:
     type: int
     default: 14400
   rpo_seconds:
-    description: Seconds that the newest moment that can be restored may lie back when the test starts.
+    description:
+      - Seconds that the newest moment that can be restored may lie back when the test starts.
+      - With V(0) the test decides by what the source holds, 900 for PostgreSQL and for MariaDB with binary logs, which
+        come every few minutes, and 90000 for MariaDB's full backups alone.
     type: int
-    default: 90000
+    default: 0
   smallest_share:
     description:
       - Share of the tables of each database, and of the rows of all, that there have to be, measured by the record of

@@ -40,6 +40,7 @@ class Findings:
     restore_text_sha256: str = ""
     recovery_seconds: float | None = None
     loss_seconds: float | None = None
+    rpo_seconds: int = 0
     checks: list[Check] = dataclasses.field(default_factory=list)
     counts: dict[str, Counted | None] = dataclasses.field(default_factory=dict)
 
@@ -113,7 +114,7 @@ def render_record(
         "recovery_seconds": _rounded(findings.recovery_seconds),
         "rto_seconds": test.rto_seconds,
         "data_loss_seconds": _rounded(findings.loss_seconds),
-        "rpo_seconds": test.rpo_seconds,
+        "rpo_seconds": findings.rpo_seconds or test.rpo_seconds,
         "rows": {name: counted._asdict() for name, counted in findings.counts.items() if counted},
         "checks": [dataclasses.asdict(check) for check in findings.checks],
         "previous_sha256": previous,
@@ -144,7 +145,7 @@ def describe_status(test: RestoreTest, history: t.Sequence[Run], record: t.Mappi
         "backup": (record.get("backup") or {}).get("id"),
         "not_made": names_not_made(record),
         "rto_seconds": test.rto_seconds,
-        "rpo_seconds": test.rpo_seconds,
+        "rpo_seconds": test.rpo_seconds or record.get("rpo_seconds", 0),
         "latest": latest,
     }
 

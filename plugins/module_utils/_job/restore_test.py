@@ -42,7 +42,7 @@ from .._core.restore_test_checks import (
     not_made,
     parse_counts,
 )
-from .._core.restore_test_choice import Chance, Choice, choose, complaints, newest_moment, tools_needed
+from .._core.restore_test_choice import Chance, Choice, choose, complaints, loss_objective, newest_moment, tools_needed
 from .._core.restore_test_file import RestoreTest
 from .._core.restore_test_record import (
     Findings,
@@ -77,7 +77,12 @@ def run_tests(test: RestoreTest, say: Say, chance: Chance) -> None:
         _prove(test, contents, choices[0], findings, say)
     if not failures:
         for choice in choices[1:]:
-            findings = Findings(time.time(), newest_moment=findings.newest_moment, loss_seconds=findings.loss_seconds)
+            findings = Findings(
+                time.time(),
+                newest_moment=findings.newest_moment,
+                loss_seconds=findings.loss_seconds,
+                rpo_seconds=findings.rpo_seconds,
+            )
             with _recorded(test, findings, failures, say):
                 _prove(test, contents, choice, findings, say)
     if failures:
@@ -131,6 +136,7 @@ def _look(test: RestoreTest, findings: Findings) -> Contents:
     job = job_of(_restore_text(test))
     with _scratch(test, findings) as scratch:
         contents = look_at_source(test, job=job, folder=scratch.path)
+    findings.rpo_seconds = loss_objective(test, contents)
     findings.newest_moment = newest_moment(contents)
     if findings.newest_moment:
         findings.loss_seconds = loss_between(findings.newest_moment, findings.started)
@@ -241,7 +247,7 @@ def _check(test: RestoreTest, scratch: Scratch, server: Restored, findings: Find
     """Every check is made, whatever the one before it found."""
     checks = findings.checks
     checks.append(judge_time(findings.recovery_seconds or 0, test.rto_seconds))
-    checks.append(judge_loss(findings.loss_seconds or 0, test.rpo_seconds))
+    checks.append(judge_loss(findings.loss_seconds or 0, findings.rpo_seconds))
     if test.server == POSTGRESQL:
         state = scratch.answer(server.client(""), IN_RECOVERY)
         findings.newest_transaction = scratch.answer(server.client(""), NEWEST_TRANSACTION).strip()

@@ -58,7 +58,7 @@ def test_options() -> dict[str, dict[str, t.Any]]:
         "extended_check": {"type": "bool", "default": True},
         "queries": {"type": "list", "elements": "dict", "options": query, "default": []},
         "rto_seconds": {"type": "int", "default": 14400},
-        "rpo_seconds": {"type": "int", "default": 90000},
+        "rpo_seconds": {"type": "int", "default": 0},
         "deadline_seconds": {"type": "int", "default": 43200},
         "smallest_share": {"type": "float", "default": RestoreTest.smallest_share},
         "pull_command": {"type": "list", "elements": "str", "default": []},

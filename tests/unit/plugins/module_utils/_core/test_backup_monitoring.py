@@ -268,6 +268,8 @@ def test_a_restore_test_is_told_of_by_what_it_wrote() -> None:
         ("failing", 0),
     ):
         assert found[f'bulwark_restore_test_{name}{{test="main"}}'] == expected
+    decided = MeasuredTest("main", NOW, NOW - 900, True, {**status, "rpo_seconds": 90000}, (3600, 0), units)
+    assert samples(render_test(decided))['bulwark_restore_test_loss_objective_seconds{test="main"}'] == 90000
     never = samples(render_test(MeasuredTest("main", NOW, NOW - 900, False)))
     assert never['bulwark_restore_test_last_success_timestamp_seconds{test="main"}'] == 0
     assert never['bulwark_restore_test_readable{test="main"}'] == 0

@@ -67,6 +67,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.restore_tes
 from ansible_collections.bulwark.database.plugins.module_utils._core.restore_test_choice import (
     choose,
     complaints,
+    loss_objective,
     newest_moment,
     tools_needed,
 )
@@ -451,6 +452,34 @@ def test_times_are_held_against_their_objectives() -> None:
     assert not judge_loss(901, 900).passed
     assert loss_between(render_moment(1000), 1900.5) == 900.5
     assert loss_between(render_moment(2000), 1900.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("engine", "stated", "logs", "objective"),
+    [
+        ("postgresql", 0, [], 900),
+        ("pgbackrest", 0, [], 900),
+        ("mariadb", 0, LOGS, 900),  # a stream that stopped is told in a quarter of an hour, not in a day
+        ("mariadb", 0, [], 90000),
+        ("mariadb", 60, [], 60),
+        ("postgresql", 86400, LOGS, 86400),
+    ],
+)
+def test_how_far_back_the_newest_moment_may_lie_follows_from_what_the_source_holds(
+    engine: str, stated: int, logs: list[Sidecar], objective: int
+) -> None:
+    test = dataclasses.replace(TEST, engine=engine, rpo_seconds=stated)
+    assert parse_restore_test(render_restore_test(test), where="it") == test
+    assert loss_objective(test, Contents((), tuple(logs), ())) == objective
+
+
+def test_the_record_and_the_status_have_the_objective_that_was_decided() -> None:
+    undecided = dataclasses.replace(TEST, rpo_seconds=0)
+    findings = Findings(1000.0, rpo_seconds=900)
+    record = json.loads(render_record(undecided, findings, host="h", finished=1010.0, error="", previous=""))
+    assert record["rpo_seconds"] == 900
+    assert describe_status(undecided, [], record)["rpo_seconds"] == 900
+    assert describe_status(undecided, [], {})["rpo_seconds"] == 0
 
 
 def test_what_a_database_is_called_names_no_other_server() -> None:
