@@ -81,9 +81,9 @@ options:
     type: str
     default: postgres
   with_older:
-    description: Whether a random older backup is tested as well, after the newest.
+    description: Whether a random older backup is tested as well, after the newest, where there is one.
     type: bool
-    default: false
+    default: true
   extended_check:
     description: >-
       Whether C(pg_amcheck) compares every index with its table, and C(mariadb-check) every row. Otherwise they look at
@@ -175,7 +175,6 @@ EXAMPLES = r"""
     name: shop
     engine: postgresql
     source: /srv/backups/shop
-    with_older: true
     rto_seconds: 3600
     rpo_seconds: 900
     queries:

@@ -54,7 +54,7 @@ def test_options() -> dict[str, dict[str, t.Any]]:
         "scratch_size": {"type": "str", "default": ""},
         "binaries": {"type": "str", "default": ""},
         "administrator": {"type": "str", "default": "postgres"},
-        "with_older": {"type": "bool", "default": False},
+        "with_older": {"type": "bool", "default": True},
         "extended_check": {"type": "bool", "default": True},
         "queries": {"type": "list", "elements": "dict", "options": query, "default": []},
         "rto_seconds": {"type": "int", "default": 14400},

@@ -197,6 +197,12 @@ def test_the_newest_set_is_chosen_and_an_older_one_only_if_that_is_wanted() -> N
     assert [choice.manifest.finished for choice in both] == [render_moment(2000), render_moment(1000)]
 
 
+def test_where_there_is_no_older_set_it_is_no_failure_that_one_is_wanted() -> None:
+    only = dataclasses.replace(contents(), manifests=contents().manifests[1:])
+    (newest,) = choose(only, with_older=True, chance=the_last)
+    assert newest.manifest.finished == render_moment(2000)
+
+
 def test_a_moment_lies_where_restore_txt_takes_the_chosen_set() -> None:
     """From the set's own end to before the next set's, or to the end of the log."""
     first = choose(contents(), with_older=True, chance=the_first)
