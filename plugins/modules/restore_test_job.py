@@ -148,6 +148,12 @@ options:
         for them. The test's service, and nothing else, sees them there. C(bulwark-restore) has to be able to read them.
     type: dict
     default: {}
+  timer:
+    description:
+      - Whether the test runs by itself, as O(calendar) says. With V(false) it has no timer, and somebody starts its
+        service. That is for a source which nothing brings up to date by itself.
+    type: bool
+    default: true
   calendar:
     description: When it runs, as C(OnCalendar=) of systemd takes it.
     type: str
@@ -214,7 +220,7 @@ evidence:
   type: str
   sample: /var/lib/bulwark/restore-test/shop/evidence
 units:
-  description: Services and timer.
+  description: Services, and the timer if there is one.
   returned: O(state=present)
   type: list
   elements: str

@@ -21,6 +21,7 @@ def test_role_and_module_have_the_same_defaults_and_an_older_set_is_tested_too()
         "with_older": True,
         "smallest_share": 0.5,
         "extended_check": True,
+        "timer": True,
         "rto_seconds": 14400,
         "rpo_seconds": 0,
         "deadline_seconds": 43200,

@@ -44,6 +44,7 @@ class Deployment:
     """:param calendar: when it runs, as OnCalendar= of systemd takes it.
     :param scratch_size: size of a scratch folder in memory, as tmpfs takes it; empty for one on disk.
     :param pull_command: what brings the source up to date before each test; empty for nothing.
+    :param timer: whether it runs by itself. Without a timer somebody starts the service.
     :param key_files: where keys of encrypted tables lie on this host, by the path where the server looks for them.
     """
 
@@ -54,6 +55,7 @@ class Deployment:
     pull_command: tuple[str, ...] = ()
     on_failure: tuple[str, ...] = ()
     key_files: tuple[tuple[str, str], ...] = ()
+    timer: bool = True
 
     def __post_init__(self) -> None:
         if not self.calendar or not _PLAIN_WORD.fullmatch(self.calendar):
@@ -105,9 +107,12 @@ def plan_present(
 ) -> Plan:
     """:param found: what of the test's files there is, by path."""
     wanted = files_of(deployment, program)
-    changes = [change for item in wanted for change in _item_changes(item, found.get(item.path))]
+    changes = [] if deployment.timer else _stops(timers)
+    changes += [change for item in wanted for change in _item_changes(item, found.get(item.path))]
     obsolete = set(found) - {item.path for item in wanted}
     changes += [Change(f"file {path}", "present", "", payload=(REMOVE, path)) for path in sorted(obsolete)]
+    if not deployment.timer:
+        return Plan(tuple(changes))
     name = f"{deployment.unit}.timer"
     timer = timers.get(name)
     touched = {change.subject for change in changes}
@@ -118,20 +123,24 @@ def plan_present(
 
 def plan_absent(found: t.Mapping[str, Item], timers: t.Mapping[str, ObservedTimer]) -> Plan:
     """What of the test goes. Its evidence, its keys and the program stay."""
-    stops = [
+    gone = [Change(f"file {path}", "present", "", payload=(REMOVE, path)) for path in sorted(found) if path != PROGRAM]
+    return Plan((*_stops(timers), *gone))
+
+
+def _stops(timers: t.Mapping[str, ObservedTimer]) -> list[Change]:
+    return [
         Change(f"timer {name}", str(timer), "disabled, inactive", payload=(DISABLE, name))
         for name, timer in timers.items()
         if timer.enabled or timer.active
     ]
-    gone = [Change(f"file {path}", "present", "", payload=(REMOVE, path)) for path in sorted(found) if path != PROGRAM]
-    return Plan((*stops, *gone))
 
 
 def render_units(deployment: Deployment) -> dict[str, str]:
     """File name to text."""
     unit = deployment.unit
     units = {f"{unit}-pull.service": _pull_service(deployment)} if deployment.pull_command else {}
-    return {**units, f"{unit}.service": _service(deployment), f"{unit}.timer": _timer(deployment)}
+    units[f"{unit}.service"] = _service(deployment)
+    return {**units, f"{unit}.timer": _timer(deployment)} if deployment.timer else units
 
 
 def _service(deployment: Deployment) -> str:

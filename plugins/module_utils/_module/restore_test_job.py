@@ -63,6 +63,7 @@ def test_options() -> dict[str, dict[str, t.Any]]:
         "smallest_share": {"type": "float", "default": RestoreTest.smallest_share},
         "pull_command": {"type": "list", "elements": "str", "default": []},
         "key_files": {"type": "dict", "default": {}, "no_log": False},
+        "timer": {"type": "bool", "default": True},
         "calendar": {"type": "str", "default": "*-*-* 03:00:00 UTC"},
         "randomized_delay": {"type": "int", "default": 0},
         "on_failure_units": {"type": "list", "elements": "str", "default": []},
@@ -156,6 +157,7 @@ def subject(options: t.Mapping[str, t.Any]) -> PresentTest | AbsentTest:
             tuple(options["pull_command"]),
             tuple(options["on_failure_units"]),
             tuple(sorted((str(there), str(here)) for there, here in options["key_files"].items())),
+            options["timer"],
         )
     )
 

@@ -619,6 +619,21 @@ def test_a_plan_that_was_carried_out_is_empty_and_what_is_not_wanted_any_more_go
     ]
 
 
+def test_a_test_without_a_timer_is_started_by_nobody_and_a_timer_that_there_is_ends_before_it_goes() -> None:
+    scheduled, by_hand = Deployment(TEST, "daily"), Deployment(TEST, "daily", timer=False)
+    name = "bulwark-restore-test-shop.timer"
+    assert set(render_units(by_hand)) == {"bulwark-restore-test-shop.service"}
+    found = {item.path: item for item in files_of(scheduled, b"program")}
+    subjects = [change.subject for change in plan_present(by_hand, b"program", found, {name: RUNNING})]
+    assert subjects == [f"timer {name}", f"file /etc/systemd/system/{name}"]
+    (ends, dummy) = plan_present(by_hand, b"program", found, {name: RUNNING})
+    assert ends.after == "disabled, inactive"
+    done = {item.path: item for item in files_of(by_hand, b"program")}
+    assert not plan_present(by_hand, b"program", done, {})
+    back = [change.subject for change in plan_present(scheduled, b"program", done, {})]
+    assert back == [f"file /etc/systemd/system/{name}", f"timer {name}"]
+
+
 _NO_KEY = """age: error: no identity matched any of the recipients
 age: report unexpected or unhelpful errors at https://example.org
 tar: This does not look like a tar archive
