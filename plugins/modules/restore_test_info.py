@@ -86,7 +86,8 @@ tests:
     record:
       description:
         - The latest record. It has the backup with the checksums of its files, the moment that was recovered to, the
-          seconds that it took, the data that would have been lost, and every check. Empty before the first test.
+          seconds that it took, the data that would have been lost, and every check; one with V(made=false) neither
+          passed nor failed. Empty before the first test.
       type: dict
       sample: {outcome: success, host: restore1, moment: "2026-11-25T01:12:09Z", recovery_seconds: 12.3}
     record_file:

@@ -11,8 +11,8 @@ short_description: Deploy a scheduled restore test of encrypted backups
 description:
   - Puts the program C(bulwark-restore-test), the file that describes a test, and its service and timer in place.
   - A test restores the newest backup of a folder by the commands of its C(RESTORE.txt) into a throwaway server without
-    network, recovers PostgreSQL to a random moment, checks what came back, writes a signed record, and removes
-    everything. What can't be proven restorable leaves the service in the state C(failed).
+    network, recovers it to a random moment that set and log reach, checks what came back, writes a signed record, and
+    removes everything. What can't be proven restorable leaves the service in the state C(failed).
   - Commands are run only if C(RESTORE.txt) is, to the byte, what this version of the collection writes. Whoever can
     write to the backups can't make this host run anything else.
   - Account, folders and keys are left to the role P(bulwark.database.restore_test#role).
@@ -90,9 +90,9 @@ options:
     type: str
     default: postgres
   with_older:
-    description: Whether a random older backup is tested as well, after the newest.
+    description: Whether a random older backup is tested as well, after the newest, where there is one.
     type: bool
-    default: false
+    default: true
   extended_check:
     description: >-
       Whether C(pg_amcheck) compares every index with its table, and C(mariadb-check) every row. Otherwise they look at
@@ -127,9 +127,19 @@ options:
     type: int
     default: 14400
   rpo_seconds:
-    description: Seconds that the newest moment that can be restored may lie back when the test starts.
+    description:
+      - Seconds that the newest moment that can be restored may lie back when the test starts.
+      - With V(0) the test decides by what the source holds, 900 for PostgreSQL and for MariaDB with binary logs, which
+        come every few minutes, and 90000 for MariaDB's full backups alone.
     type: int
-    default: 90000
+    default: 0
+  smallest_share:
+    description:
+      - Share of the tables of each database, and of the rows of all, that there have to be, measured by the record of
+        the latest success that recovered to no later moment. V(0) has nothing judged.
+      - Where so much was deleted on purpose, lower it for one test; its record is the measure from then on.
+    type: float
+    default: 0.5
   deadline_seconds:
     description: Seconds after which a restore is ended.
     type: int
@@ -147,6 +157,12 @@ options:
         for them. The test's service, and nothing else, sees them there. C(bulwark-restore) has to be able to read them.
     type: dict
     default: {}
+  timer:
+    description:
+      - Whether the test runs by itself, as O(calendar) says. With V(false) it has no timer, and somebody starts its
+        service. That is for a source which nothing brings up to date by itself.
+    type: bool
+    default: true
   calendar:
     description: When it runs, as C(OnCalendar=) of systemd takes it.
     type: str
@@ -174,7 +190,6 @@ EXAMPLES = r"""
     name: shop
     engine: postgresql
     source: /srv/backups/shop
-    with_older: true
     rto_seconds: 3600
     rpo_seconds: 900
     queries:
@@ -214,7 +229,7 @@ evidence:
   type: str
   sample: /var/lib/bulwark/restore-test/shop/evidence
 units:
-  description: Services and timer.
+  description: Services, and the timer if there is one.
   returned: O(state=present)
   type: list
   elements: str

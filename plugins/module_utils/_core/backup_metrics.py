@@ -335,7 +335,10 @@ def _test_samples(found: MeasuredTest) -> t.Iterator[Sample]:
         "loss_seconds": _number(latest.get("data_loss_seconds")),
     }
     if found.objectives:
-        values["recovery_objective_seconds"], values["loss_objective_seconds"] = map(float, found.objectives)
+        recovery, loss = found.objectives
+        values["recovery_objective_seconds"] = float(recovery)
+        # The test decides on it where none is declared.
+        values["loss_objective_seconds"] = loss or _number(status.get("rpo_seconds"))
     for name, value in values.items():
         yield f"bulwark_restore_test_{name}", labels, value
     for unit, failed in sorted(found.units.items()):

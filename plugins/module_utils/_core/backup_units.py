@@ -79,11 +79,11 @@ _READS_EVERY_FILE: t.Final = (
 )
 # Of two processes of one account, the kernel lets the one look into the other by /proc (its files, its memory) unless
 # that one has a capability more (ptrace(2), access mode checking). This one does no harm.
-_UNSEEN: t.Final = (
+UNSEEN: t.Final = (
     ("CapabilityBoundingSet", "CAP_NET_BIND_SERVICE"),
     ("AmbientCapabilities", "CAP_NET_BIND_SERVICE"),
 )
-_NO_CAPABILITIES: t.Final = (("CapabilityBoundingSet", ""), ("AmbientCapabilities", ""))
+NO_CAPABILITIES: t.Final = (("CapabilityBoundingSet", ""), ("AmbientCapabilities", ""))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,8 +228,8 @@ def _backup_sandbox(job: UnitJob) -> tuple[tuple[str, str], ...]:
     There the server of the anteroom, whom that host tells what to read, does not see into it.
     """
     if job.side == REPOSITORY:
-        return (*_with_peer(job), *_UNSEEN)
-    return (*_SANDBOX, *(_READS_EVERY_FILE if job.engine in (MARIADB, PGBACKREST) else _NO_CAPABILITIES))
+        return (*_with_peer(job), *UNSEEN)
+    return (*_SANDBOX, *(_READS_EVERY_FILE if job.engine in (MARIADB, PGBACKREST) else NO_CAPABILITIES))
 
 
 def _with_peer(job: UnitJob) -> tuple[tuple[str, str], ...]:
@@ -275,7 +275,7 @@ def _anteroom_service(job: UnitJob, repository: Repository) -> str:
     """Takes WAL from the database's host, which has no access to the repository.
 
     A temporary file system for / alone is passed over by systemd 252 without a word: it takes a folder first. /proc is
-    there all the same, and leads to no process that has a capability (_UNSEEN).
+    there all the same, and leads to no process that has a capability (UNSEEN).
     """
     anteroom = repository.anteroom
     confined = [one for one in _with_peer(job) if one[0] not in ("ProtectProc", "PrivateTmp")]
@@ -287,7 +287,7 @@ def _anteroom_service(job: UnitJob, repository: Repository) -> str:
         needs=[anteroom.passphrase, anteroom.key("server"), anteroom.certificate("client")],
         sandbox=(
             *confined,
-            *_NO_CAPABILITIES,
+            *NO_CAPABILITIES,
             ("RootDirectory", repository.empty_root),
             ("TemporaryFileSystem", "/:ro"),
             ("BindReadOnlyPaths", " ".join([*_PROGRAMS_AND_NAMES, anteroom.folder])),
@@ -364,7 +364,7 @@ def _stream_service(job: UnitJob) -> str:
         ("RestartSec", "10"),
         *_LOW_PRIORITY,
         *_SANDBOX,
-        *_NO_CAPABILITIES,
+        *NO_CAPABILITIES,
         ("ReadWritePaths", job.state),
     ]
     timer = f"{job.unit}-stream.timer"
@@ -388,7 +388,7 @@ def _collect_service(job: UnitJob) -> str:
         writable=[job.store, job.state, *([job.incoming] if job.incoming else [])],
         is_frequent=True,
         # where there is no repository yet, it takes the identity of the server on the other host
-        sandbox=_backup_sandbox(job) if job.side == REPOSITORY else (*_SANDBOX, *_NO_CAPABILITIES),
+        sandbox=_backup_sandbox(job) if job.side == REPOSITORY else (*_SANDBOX, *NO_CAPABILITIES),
     )
 
 
@@ -418,7 +418,7 @@ def _deliver_service(job: UnitJob) -> str:
         writable=[job.state],
         is_frequent=True,
         when=job.delivery_key,
-        sandbox=(*_reaching(*job.delivery_addresses), *names, *_NO_CAPABILITIES),
+        sandbox=(*_reaching(*job.delivery_addresses), *names, *NO_CAPABILITIES),
     )
 
 
@@ -430,7 +430,7 @@ def _verify_service(job: UnitJob) -> str:
         command=f"{job.command('verify')} --deep",
         seconds=_VERIFY_SECONDS,
         writable=[job.state],
-        sandbox=(*_SANDBOX, *(_UNSEEN if job.side == REPOSITORY else _NO_CAPABILITIES)),
+        sandbox=(*_SANDBOX, *(UNSEEN if job.side == REPOSITORY else NO_CAPABILITIES)),
     )
 
 
@@ -441,7 +441,7 @@ def _service(
     command: str,
     seconds: int,
     writable: t.Sequence[str],
-    sandbox: t.Sequence[tuple[str, str]] = (*_SANDBOX, *_NO_CAPABILITIES),
+    sandbox: t.Sequence[tuple[str, str]] = (*_SANDBOX, *NO_CAPABILITIES),
     is_frequent: bool = False,
     when: str = "",
 ) -> str:

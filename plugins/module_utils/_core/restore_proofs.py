@@ -14,6 +14,7 @@ from .backup_manifest import mark_of
 from .backup_moments import parse_moment
 from .errors import DidNotTakeEffect, InvalidDeclaration
 from .observations import RestoreProof
+from .restore_test_record import names_not_made
 
 Json = t.Mapping[str, t.Any]
 # One a week, and a day to mend what failed.
@@ -83,12 +84,14 @@ def _proof(test: Json, now: float) -> RestoreProof:
 
 def _summary(record: Json, signer: str) -> str:
     backup, passed = record["backup"] or {}, sum(check["passed"] for check in record["checks"])
+    left_out = names_not_made(record)
     seconds, loss = record["recovery_seconds"], record["data_loss_seconds"]
     parts = [
         f"restored {backup.get('id')} in {seconds:.1f} s" if seconds is not None else f"restored {backup.get('id')}",
         f"as of {record['moment']}" if record["moment"] else "",
         f"at most {loss:.0f} s would be lost" if loss is not None else "",
         f"{passed} checks passed",
+        f"not made: {', '.join(left_out)}" if left_out else "",
         f"signed by {signer}" if signer else "",
     ]
     return ", ".join(filter(None, parts))

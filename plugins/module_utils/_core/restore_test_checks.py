@@ -14,11 +14,18 @@ import typing as t
 from decimal import Decimal, InvalidOperation
 
 from .backup_job_file import POSTGRESQL
+from .backup_manifest import Manifest, Sidecar
 from .backup_moments import parse_moment
+from .binary_log import parse_stored
+from .binary_log_window import first_log, read_chains
 from .restore_test_file import Query
 
 _LONGEST_ANSWER: t.Final = 400
 _CORRUPT: t.Final = re.compile(r"^(?:error\s*:|.*\bcorrupt)", re.IGNORECASE | re.MULTILINE)
+
+# As the text for MariaDB says it, with the name of the last log.
+READ_UP_TO: t.Final = "read up to the binary log: "
+_WANTED: t.Final = "(if they went on purpose, lower smallest_share for one test)"
 
 DATABASES: t.Final = {
     "postgresql": "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn ORDER BY datname;",
@@ -77,11 +84,16 @@ class Restored:
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """One check that was made. ``detail`` says what was found."""
+    """One check. ``detail`` says what was found, or why it was not ``made``: then it is neither passed nor failed."""
 
     name: str
     passed: bool
     detail: str
+    made: bool = True
+
+
+def not_made(name: str, why: str) -> Check:
+    return Check(name, False, why, made=False)
 
 
 def judge_integrity(tool: str, status: int, output: str) -> Check:
@@ -93,9 +105,44 @@ def judge_integrity(tool: str, status: int, output: str) -> Check:
     return Check(tool, True, "no damage found")
 
 
-def judge_counts(database: str, answers: str) -> Check:
+class Counted(t.NamedTuple):
+    """What a database holds."""
+
+    tables: int
+    rows: int
+
+
+# By database; None for one that could not be counted, which is a failed check by itself.
+Counts = t.Mapping[str, t.Optional[Counted]]
+
+
+def parse_counts(answers: str) -> Counted:
+    """Raises ValueError."""
     counts = [int(line) for line in answers.split()]
-    return Check(f"rows of {database}", True, f"{sum(counts)} rows in {len(counts)} tables")
+    return Counted(len(counts), sum(counts))
+
+
+def judge_counts(found: Counts, before: t.Mapping[str, Counted], *, smallest_share: float) -> list[Check]:
+    """Tables by database, because few are added and dropped; rows all together, because a small queue may run empty.
+
+    :param before: what an earlier record has; empty for none.
+    :param smallest_share: of what there was before; fewer tables or rows are a failure, 0 has nothing judged.
+    """
+    checks = []
+    for database in sorted({*found, *(name for name, counted in before.items() if counted.tables)}):
+        there, was = found.get(database, Counted(0, 0)), before.get(database, Counted(0, 0))
+        if there is not None:
+            passed = there.tables >= was.tables * smallest_share
+            detail = f"{there.tables} tables hold {there.rows} rows" if database in found else "it is gone"
+            if database in found or not passed:
+                more = "" if passed else f"; there were {was.tables} tables {_WANTED}"
+                checks.append(Check(f"rows of {database}", passed, detail + more))
+    if None in found.values():  # a sum would say nothing
+        return checks
+    rows, were = (sum(one.rows for one in counts.values() if one) for counts in (found, before))
+    passed = rows >= were * smallest_share
+    more = f"there were {were}{'' if passed else f' {_WANTED}'}" if before else "no earlier record to hold them against"
+    return [*checks, Check("rows", passed, f"{rows} rows of all databases; {more}")]
 
 
 def judge_query(query: Query, answer: str) -> Check:
@@ -120,6 +167,41 @@ def judge_recovery(in_recovery: str, newest_transaction: str, moment: str) -> Ch
     if newest and newest[:19] + "Z" > moment:
         return Check("recovery", False, f"the recovery went beyond {moment}, to {newest}")
     return Check("recovery", True, f"newest transaction {newest}" if newest else "no transaction after the backup")
+
+
+def binary_log_read(said: str) -> str | None:
+    """The last one, as RESTORE.txt says it; empty if it read none, None if it does not say."""
+    lines = [line for line in said.splitlines() if line.startswith(READ_UP_TO)]
+    return lines[-1][len(READ_UP_TO) :].strip() if lines else None
+
+
+def judge_binary_log(said: str, manifest: Manifest, sidecars: t.Iterable[Sidecar], moment: str) -> Check:
+    """Whether the binary logs that MariaDB was restored by cover the moment, and begin no later.
+
+    :param said: what RESTORE.txt said.
+    """
+    name, last = "binary log", binary_log_read(said)
+    if last is None:
+        return Check(name, False, "RESTORE.txt did not say how far it read")
+    chains = read_chains(sidecars)
+    first = first_log(manifest, chains)
+    if not last:
+        alone = first is None and moment == manifest.consistent_from
+        return Check(
+            name, alone, "the set's own end" if alone else f"no binary log was read, and {moment} is not in the set"
+        )
+    log = parse_stored(last)
+    if log is None or first is None or log.chain != first.chain or not first.number <= log.number:
+        return Check(name, False, f"{last} is none of those that lead on from the set")
+    logs = chains[log.chain]
+    read, follows = logs.get(log.number), logs.get(log.number + 1)
+    if read is None:
+        return Check(name, False, f"{last} is none of those that lead on from the set")
+    if log.number > first.number and read.opened > moment:
+        return Check(name, False, f"{last} began after {moment}, at {read.opened}")
+    if read.closed < moment and (follows is None or follows.opened <= moment):
+        return Check(name, False, f"it was read up to {last}, closed {read.closed}, which is before {moment}")
+    return Check(name, True, f"read up to {last}, opened {read.opened}, closed {read.closed}")
 
 
 def judge_time(recovery_seconds: float, rto_seconds: int) -> Check:

@@ -11,13 +11,18 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from .backup_job_file import POSTGRESQL
 from .backup_manifest import Contents, Manifest
 from .backup_moments import parse_moment, render_moment
 from .backup_window import gaps, restorable
 from .errors import DidNotTakeEffect
+from .restore_test_file import RestoreTest
 from .sealing import tool_of
 
 # A number from 0 to below the one it is given.
+_OF_LOG_SECONDS: t.Final = 900
+# A full backup each day, and an hour to make it.
+_OF_SETS_SECONDS: t.Final = 90000
 Chance = t.Callable[[int], int]
 
 
@@ -63,6 +68,13 @@ def tools_needed(contents: Contents, manifest: Manifest) -> list[str]:
     begun = parse_moment(manifest.started)
     of_log = {sidecar.sealing for sidecar in contents.sidecars if parse_moment(sidecar.closed) >= begun}
     return sorted({tool_of(file.name) for file in manifest.files} - {""} | of_log)
+
+
+def loss_objective(test: RestoreTest, contents: Contents) -> int:
+    """Seconds that the newest moment may lie back. A log comes every few minutes, also from an idle server."""
+    if test.rpo_seconds:
+        return test.rpo_seconds
+    return _OF_LOG_SECONDS if contents.sidecars or test.server == POSTGRESQL else _OF_SETS_SECONDS
 
 
 def newest_moment(contents: Contents) -> str:

@@ -58,7 +58,8 @@ class RestoreTest:
     :param with_older: test a random older backup as well as the newest.
     :param extended_check: read every page and every index.
     :param rto_seconds: how long a recovery may take.
-    :param rpo_seconds: how far back the newest moment that can be restored may lie.
+    :param rpo_seconds: how far back the newest moment that can be restored may lie; 0 to decide by what there is.
+    :param smallest_share: of the tables and rows of an earlier record; fewer are a failure.
     :param cluster: tests of the same one are of its nodes, of which one makes each backup; empty for none.
     """
 
@@ -79,6 +80,7 @@ class RestoreTest:
     deadline_seconds: int
     gnupg_identity: str = ""
     cluster: str = ""
+    smallest_share: float = 0.5
 
     @property
     def server(self) -> str:
@@ -121,7 +123,8 @@ def parse_restore_test(text: str, *, where: str) -> RestoreTest:
         extended_check=bool(fields.flag("extended_check")),
         queries=tuple(_query(item, engine, number, where) for number, item in enumerate(fields.items("queries"))),
         rto_seconds=_seconds(fields, "rto_seconds"),
-        rpo_seconds=_seconds(fields, "rpo_seconds"),
+        rpo_seconds=_seconds(fields, "rpo_seconds", least=0),
+        smallest_share=_share(fields),
         deadline_seconds=_seconds(fields, "deadline_seconds"),
         cluster=_cluster(fields, engine),
     )
@@ -178,8 +181,19 @@ def _query(item: t.Any, engine: str, number: int, where: str) -> Query:
     return Query(fields.required_text("name"), database, fields.required_text("query"), str(minimum))
 
 
-def _seconds(fields: Fields, key: str) -> int:
+def _share(fields: Fields) -> float:
+    value = fields.raw("smallest_share")
+    if value is None:  # of a file from before there was one
+        return RestoreTest.smallest_share
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise fields.wrong("smallest_share", value, "a share, from 0 to below 1")
+    return float(value)
+
+
+def _seconds(fields: Fields, key: str, *, least: int = 1) -> int:
     value = fields.number(key)
-    if value is None or not 1 <= value <= _LONGEST_SECONDS:
-        raise InvalidDeclaration(f"{fields.where}: {key} is {value}", f"It is a number from 1 to {_LONGEST_SECONDS}")
+    if value is None or not least <= value <= _LONGEST_SECONDS:
+        raise InvalidDeclaration(
+            f"{fields.where}: {key} is {value}", f"It is a number from {least} to {_LONGEST_SECONDS}"
+        )
     return value

@@ -19,7 +19,7 @@ import typing as t
 from .backup_manifest import Manifest
 from .backup_moments import render_moment
 from .backup_status import ASIDE, Run
-from .restore_test_checks import Check
+from .restore_test_checks import Check, Counted
 from .restore_test_file import RestoreTest
 
 FORMAT: t.Final = 1
@@ -36,15 +36,49 @@ class Findings:
     moment: str = ""
     newest_moment: str = ""
     newest_transaction: str = ""
+    binary_log: str = ""
     restore_text_sha256: str = ""
     recovery_seconds: float | None = None
     loss_seconds: float | None = None
+    rpo_seconds: int = 0
     checks: list[Check] = dataclasses.field(default_factory=list)
     stood_aside: bool = False
+    counts: dict[str, Counted | None] = dataclasses.field(default_factory=dict)
 
 
 def failed_check(findings: Findings) -> Check | None:
-    return next((check for check in findings.checks if not check.passed), None)
+    return next((check for check in findings.checks if check.made and not check.passed), None)
+
+
+def outcome_line(findings: Findings) -> str:
+    """Of a backup that was restored, and what was looked at."""
+    passed = sum(check.passed for check in findings.checks)
+    left_out = [f"{check.name} ({check.detail})" for check in findings.checks if not check.made]
+    identifier = findings.manifest.id if findings.manifest else ""
+    line = f"{identifier} is restorable: {findings.recovery_seconds or 0:.1f} s, {passed} checks passed"
+    return f"{line}; not made: {', '.join(left_out)}" if left_out else line
+
+
+def counts_before(test: RestoreTest, records: t.Iterable[t.Mapping[str, t.Any]], moment: str) -> dict[str, Counted]:
+    """What the database held at the latest proven moment that is not later; empty if no record tells.
+
+    An older backup is so held against what there was by then, and a failure does not lower what the next test wants.
+    """
+    proven = [
+        record
+        for record in records
+        if record.get("outcome") == "success"
+        and record.get("engine") == test.engine
+        and record.get("rows")
+        and record["moment"] <= moment
+    ]
+    latest = max(proven, key=lambda record: str(record["moment"]), default={})
+    return {name: Counted(one["tables"], one["rows"]) for name, one in latest.get("rows", {}).items()}
+
+
+def names_not_made(record: t.Mapping[str, t.Any]) -> list[str]:
+    """Of the checks of a record; earlier versions did not say."""
+    return [check["name"] for check in record.get("checks", ()) if not check.get("made", True)]
 
 
 def outcome_of(findings: Findings, error: str) -> str:
@@ -81,10 +115,12 @@ def render_record(
         "moment": findings.moment,
         "newest_restorable_moment": findings.newest_moment,
         "newest_transaction": findings.newest_transaction,
+        "binary_log": findings.binary_log,
         "recovery_seconds": _rounded(findings.recovery_seconds),
         "rto_seconds": test.rto_seconds,
         "data_loss_seconds": _rounded(findings.loss_seconds),
-        "rpo_seconds": test.rpo_seconds,
+        "rpo_seconds": findings.rpo_seconds or test.rpo_seconds,
+        "rows": {name: counted._asdict() for name, counted in findings.counts.items() if counted},
         "checks": [dataclasses.asdict(check) for check in findings.checks],
         "previous_sha256": previous,
     }
@@ -114,8 +150,9 @@ def describe_status(test: RestoreTest, history: t.Sequence[Run], record: t.Mappi
         "last_failure": failed[-1].finished if failed else None,
         "last_error": history[-1].error or None if history else None,
         "backup": (record.get("backup") or {}).get("id"),
+        "not_made": names_not_made(record),
         "rto_seconds": test.rto_seconds,
-        "rpo_seconds": test.rpo_seconds,
+        "rpo_seconds": test.rpo_seconds or record.get("rpo_seconds", 0),
         "latest": latest,
     }
 

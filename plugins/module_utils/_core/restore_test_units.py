@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from .backup_deployment import DISABLE, ENABLE, FILE, PUT, REMOVE, Item, ObservedTimer
-from .backup_units import PYTHON, UNIT_FOLDER
+from .backup_units import NO_CAPABILITIES, PYTHON, UNIT_FOLDER, UNSEEN
 from .errors import InvalidDeclaration
 from .plan import Change, Plan
 from .restore_test_file import RestoreTest, render_restore_test
@@ -32,8 +32,6 @@ _PLAIN_WORD = re.compile(r"[^\x00-\x1f\x7f]+")
 # Without MemoryDenyWriteExecute, which the just-in-time compiler of a restored PostgreSQL can't live with.
 _SANDBOX: t.Final = (
     *CONFINEMENT,
-    ("CapabilityBoundingSet", ""),
-    ("AmbientCapabilities", ""),
     ("RemoveIPC", "yes"),
     ("UMask", "0077"),
 )
@@ -46,6 +44,7 @@ class Deployment:
     """:param calendar: when it runs, as OnCalendar= of systemd takes it.
     :param scratch_size: size of a scratch folder in memory, as tmpfs takes it; empty for one on disk.
     :param pull_command: what brings the source up to date before each test; empty for nothing.
+    :param timer: whether it runs by itself. Without a timer somebody starts the service.
     :param key_files: where keys of encrypted tables lie on this host, by the path where the server looks for them.
     """
 
@@ -56,6 +55,7 @@ class Deployment:
     pull_command: tuple[str, ...] = ()
     on_failure: tuple[str, ...] = ()
     key_files: tuple[tuple[str, str], ...] = ()
+    timer: bool = True
 
     def __post_init__(self) -> None:
         if not self.calendar or not _PLAIN_WORD.fullmatch(self.calendar):
@@ -107,9 +107,12 @@ def plan_present(
 ) -> Plan:
     """:param found: what of the test's files there is, by path."""
     wanted = files_of(deployment, program)
-    changes = [change for item in wanted for change in _item_changes(item, found.get(item.path))]
+    changes = [] if deployment.timer else _stops(timers)
+    changes += [change for item in wanted for change in _item_changes(item, found.get(item.path))]
     obsolete = set(found) - {item.path for item in wanted}
     changes += [Change(f"file {path}", "present", "", payload=(REMOVE, path)) for path in sorted(obsolete)]
+    if not deployment.timer:
+        return Plan(tuple(changes))
     name = f"{deployment.unit}.timer"
     timer = timers.get(name)
     touched = {change.subject for change in changes}
@@ -120,20 +123,24 @@ def plan_present(
 
 def plan_absent(found: t.Mapping[str, Item], timers: t.Mapping[str, ObservedTimer]) -> Plan:
     """What of the test goes. Its evidence, its keys and the program stay."""
-    stops = [
+    gone = [Change(f"file {path}", "present", "", payload=(REMOVE, path)) for path in sorted(found) if path != PROGRAM]
+    return Plan((*_stops(timers), *gone))
+
+
+def _stops(timers: t.Mapping[str, ObservedTimer]) -> list[Change]:
+    return [
         Change(f"timer {name}", str(timer), "disabled, inactive", payload=(DISABLE, name))
         for name, timer in timers.items()
         if timer.enabled or timer.active
     ]
-    gone = [Change(f"file {path}", "present", "", payload=(REMOVE, path)) for path in sorted(found) if path != PROGRAM]
-    return Plan((*stops, *gone))
 
 
 def render_units(deployment: Deployment) -> dict[str, str]:
     """File name to text."""
     unit = deployment.unit
     units = {f"{unit}-pull.service": _pull_service(deployment)} if deployment.pull_command else {}
-    return {**units, f"{unit}.service": _service(deployment), f"{unit}.timer": _timer(deployment)}
+    units[f"{unit}.service"] = _service(deployment)
+    return {**units, f"{unit}.timer": _timer(deployment)} if deployment.timer else units
 
 
 def _service(deployment: Deployment) -> str:
@@ -151,6 +158,7 @@ def _service(deployment: Deployment) -> str:
         ("ExecStopPost", f"{command} clear --test {test_file(test.name)}"),
         *_LOW_PRIORITY,
         *_SANDBOX,
+        *UNSEEN,  # a pull for another test, which has a network, is of the same account
         *_NO_NETWORK,
         scratch,
         ("ReadWritePaths", test.state),
@@ -163,16 +171,20 @@ def _service(deployment: Deployment) -> str:
 
 
 def _pull_service(deployment: Deployment) -> str:
-    """With a network, and without the keys."""
+    """With a network, and so without the keys and without what another test restores at the same time."""
     test = deployment.test
+    # A dash for what may not be there: keys that are yet to be brought, a folder that is made in memory.
+    hidden = [*test.opens.values(), test.signing_key]
+    hidden += [f"-{path}" for path in (*(here for dummy, here in deployment.key_files), test.scratch)]
     service = [
         *_account(test.deadline_seconds),
         ("ExecStart", " ".join(_word(word) for word in deployment.pull_command)),
         *_LOW_PRIORITY,
         *_SANDBOX,
+        *NO_CAPABILITIES,
         ("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6"),
         ("ReadWritePaths", test.source),
-        ("InaccessiblePaths", " ".join((*test.opens.values(), test.signing_key))),
+        ("InaccessiblePaths", " ".join(hidden)),
     ]
     unit = [("Description", f"Fetch backups for the restore test {test.name}"), *_hooks(deployment)]
     return f"{_HEADER}{section('Unit', unit)}\n{section('Service', service)}"

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from .._core.restore_test_record import NAMESPACE, sha256_of
 from .backup_store import open_folder, read_text, write_text
 
 _SIGNING_SECONDS: t.Final = 60
+_RECORDS: t.Final = 100
 _FINGERPRINT: t.Final = re.compile(r"SHA256:[A-Za-z0-9+/=]+")
 
 
@@ -37,12 +39,16 @@ def write_evidence(folder: str, identifier: str, text: str, *, key: str) -> str:
 
 def latest_record_file(folder: str) -> str:
     """Path of the newest record; empty without one."""
-    try:
-        names = [name for name in os.listdir(folder) if name.endswith(".json")]
-    except FileNotFoundError:
-        return ""
-    paths = [os.path.join(folder, name) for name in names]
-    return max(paths, key=lambda path: (os.stat(path).st_mtime_ns, path), default="")
+    return next(iter(_newest_first(folder)), "")
+
+
+def latest_records(folder: str) -> list[dict[str, t.Any]]:
+    """The newest ones, of some weeks; what can't be read is left out."""
+    found = []
+    for path in _newest_first(folder)[:_RECORDS]:
+        with contextlib.suppress(ValueError):
+            found.append(dict(json.loads(read_text(path))))
+    return found
 
 
 def latest_record(folder: str) -> tuple[dict[str, t.Any], str]:
@@ -76,6 +82,15 @@ def signer_of(record: str, allowed_signers: str) -> tuple[str, str]:
         if done.returncode == 0 and found:
             return name, found.group(0)
     return "", ""
+
+
+def _newest_first(folder: str) -> list[str]:
+    try:
+        names = [name for name in os.listdir(folder) if name.endswith(".json")]
+    except FileNotFoundError:
+        return []
+    paths = [os.path.join(folder, name) for name in names]
+    return sorted(paths, key=lambda path: (os.stat(path).st_mtime_ns, path), reverse=True)
 
 
 def _sign(text: str, key: str) -> str:

@@ -17,7 +17,7 @@ import time
 import typing as t
 
 from .._core.backup_job_file import MARIADB, PGBACKREST, POSTGRESQL
-from .._core.backup_manifest import Contents, Manifest
+from .._core.backup_manifest import Contents, Manifest, Sidecar
 from .._core.backup_moments import render_id, render_moment
 from .._core.backup_status import Run, add_run, parse_history_file, render_history_file
 from .._core.errors import ApplyFailed, BulwarkError, DidNotTakeEffect, ObservationFailed, first_of
@@ -29,7 +29,10 @@ from .._core.restore_test_checks import (
     IN_RECOVERY,
     NEWEST_TRANSACTION,
     Check,
+    Counted,
     Restored,
+    binary_log_read,
+    judge_binary_log,
     judge_counts,
     judge_integrity,
     judge_loss,
@@ -37,15 +40,26 @@ from .._core.restore_test_checks import (
     judge_recovery,
     judge_time,
     loss_between,
+    not_made,
+    parse_counts,
 )
-from .._core.restore_test_choice import Chance, Choice, choose, complaints, newest_moment, tools_needed
+from .._core.restore_test_choice import Chance, Choice, choose, complaints, loss_objective, newest_moment, tools_needed
 from .._core.restore_test_file import RestoreTest
-from .._core.restore_test_record import Findings, describe_status, failed_check, outcome_of, render_record, sha256_of
+from .._core.restore_test_record import (
+    Findings,
+    counts_before,
+    describe_status,
+    failed_check,
+    outcome_line,
+    outcome_of,
+    render_record,
+    sha256_of,
+)
 from .._core.sealing import GNUPG
 from .._io.backup_store import Store, free_percent, read_text, write_text
 from .._io.gnupg_keyring import throwaway_keyring
 from .._io.restore_test_cluster import other_tests
-from .._io.restore_test_evidence import latest_record, write_evidence
+from .._io.restore_test_evidence import latest_record, latest_records, write_evidence
 from .._io.restore_test_scratch import Scratch, remove_leftovers
 from .._io.restore_test_source import look_at_source
 
@@ -72,7 +86,12 @@ def run_tests(test: RestoreTest, say: Say, chance: Chance, *, folder: str) -> No
             _prove(test, contents, choices[0], findings, say)
     if not failures:
         for choice in choices[1:]:
-            findings = Findings(time.time(), newest_moment=findings.newest_moment, loss_seconds=findings.loss_seconds)
+            findings = Findings(
+                time.time(),
+                newest_moment=findings.newest_moment,
+                loss_seconds=findings.loss_seconds,
+                rpo_seconds=findings.rpo_seconds,
+            )
             with _recorded(test, findings, failures, say):
                 _prove(test, contents, choice, findings, say)
     if failures:
@@ -143,6 +162,7 @@ def _look(test: RestoreTest, findings: Findings) -> Contents:
     job = job_of(_restore_text(test))
     with _scratch(test, findings) as scratch:
         contents = look_at_source(test, job=job, folder=scratch.path)
+    findings.rpo_seconds = loss_objective(test, contents)
     findings.newest_moment = newest_moment(contents)
     if findings.newest_moment:
         findings.loss_seconds = loss_between(findings.newest_moment, findings.started)
@@ -167,11 +187,11 @@ def _prove(test: RestoreTest, contents: Contents, choice: Choice, findings: Find
     needed = tools_needed(contents, choice.manifest)
     _refuse_without_keys(test, choice.manifest, needed)
     with _keyring(test, needed) as environment:
-        _restore(test, text, choice, findings, environment)
+        _restore(test, text, choice, findings, environment, contents.sidecars)
     failed = failed_check(findings)
     if failed:
         raise DidNotTakeEffect(failed.detail, "The record tells of all checks")
-    say(f"{choice.manifest.id} is restorable: {findings.recovery_seconds:.1f} s, {len(findings.checks)} checks passed")
+    say(outcome_line(findings))
 
 
 def _refuse_without_keys(test: RestoreTest, manifest: Manifest, needed: t.Iterable[str]) -> None:
@@ -194,7 +214,12 @@ def _keyring(test: RestoreTest, needed: t.Collection[str]) -> t.Iterator[dict[st
 
 
 def _restore(
-    test: RestoreTest, text: str, choice: Choice, findings: Findings, environment: t.Mapping[str, str]
+    test: RestoreTest,
+    text: str,
+    choice: Choice,
+    findings: Findings,
+    environment: t.Mapping[str, str],
+    sidecars: t.Sequence[Sidecar],
 ) -> None:
     with _scratch(test, findings, environment) as scratch:
         began = time.monotonic()
@@ -202,6 +227,9 @@ def _restore(
         findings.recovery_seconds = time.monotonic() - began
         if f"set: {choice.manifest.id}" not in said.splitlines():
             raise DidNotTakeEffect(f"RESTORE.txt did not restore {choice.manifest.id}, but another set")
+        if test.server == MARIADB:
+            findings.binary_log = binary_log_read(said) or ""
+            findings.checks.append(judge_binary_log(said, choice.manifest, sidecars, choice.moment))
         binaries = test.binaries or value_of(text, "BINARIES")
         _check(test, scratch, Restored(test.server, scratch.data, binaries, test.administrator), findings)
 
@@ -245,13 +273,15 @@ def _check(test: RestoreTest, scratch: Scratch, server: Restored, findings: Find
     """Every check is made, whatever the one before it found."""
     checks = findings.checks
     checks.append(judge_time(findings.recovery_seconds or 0, test.rto_seconds))
-    checks.append(judge_loss(findings.loss_seconds or 0, test.rpo_seconds))
+    checks.append(judge_loss(findings.loss_seconds or 0, findings.rpo_seconds))
     if test.server == POSTGRESQL:
         state = scratch.answer(server.client(""), IN_RECOVERY)
         findings.newest_transaction = scratch.answer(server.client(""), NEWEST_TRANSACTION).strip()
         checks.append(judge_recovery(state, findings.newest_transaction, findings.moment))
     for database in scratch.answer(server.client(""), DATABASES[test.server]).splitlines():
-        checks.append(_count(scratch, server, database))
+        findings.counts[database] = _count(scratch, server, database, checks)
+    before = counts_before(test, latest_records(test.evidence), findings.moment)
+    checks += judge_counts(findings.counts, before, smallest_share=test.smallest_share)
     for query in test.queries:
         status, answer = scratch.ask(server.client(query.database), query.query.rstrip().rstrip(";") + ";\n")
         if status:
@@ -261,19 +291,21 @@ def _check(test: RestoreTest, scratch: Scratch, server: Restored, findings: Find
     command = server.integrity_check(extended=test.extended_check)
     tool = os.path.basename(command[0])
     if command[0].startswith("/") and not os.access(command[0], os.X_OK):
-        checks.append(Check(tool, True, f"{tool} is not there, so it was not run"))
+        checks.append(not_made(tool, f"{command[0]} is not installed here"))
     else:
         checks.append(judge_integrity(tool, *scratch.ask(command)))
 
 
-def _count(scratch: Scratch, server: Restored, database: str) -> Check:
+def _count(scratch: Scratch, server: Restored, database: str, checks: list[Check]) -> Counted | None:
+    """None, and a failed check, where that is not possible."""
     try:
         answer = scratch.answer(server.client(database), COUNTS[server.engine])
         if server.engine != POSTGRESQL:
             answer = scratch.answer(server.client(database), answer)
-        return judge_counts(database, answer)
+        return parse_counts(answer)
     except (ApplyFailed, ValueError) as error:
-        return Check(f"rows of {database}", False, f"the rows of {database} can't be counted: {error}")
+        checks.append(Check(f"rows of {database}", False, f"the rows of {database} can't be counted: {error}"))
+        return None
 
 
 def _record(test: RestoreTest, findings: Findings, error: str) -> str:

@@ -30,6 +30,7 @@ ENTRY: t.Final = "_job.restore_test_command"
 _OF_TEST: t.Final = (
     *("name", "engine", "source", "identity", "gnupg_identity", "signing_key", "scratch", "binaries", "administrator"),
     *("with_older", "extended_check", "queries", "rto_seconds", "rpo_seconds", "deadline_seconds", "cluster"),
+    "smallest_share",
 )
 
 
@@ -53,15 +54,17 @@ def test_options() -> dict[str, dict[str, t.Any]]:
         "scratch_size": {"type": "str", "default": ""},
         "binaries": {"type": "str", "default": ""},
         "administrator": {"type": "str", "default": "postgres"},
-        "with_older": {"type": "bool", "default": False},
+        "with_older": {"type": "bool", "default": True},
         "extended_check": {"type": "bool", "default": True},
         "queries": {"type": "list", "elements": "dict", "options": query, "default": []},
         "rto_seconds": {"type": "int", "default": 14400},
-        "rpo_seconds": {"type": "int", "default": 90000},
+        "rpo_seconds": {"type": "int", "default": 0},
         "deadline_seconds": {"type": "int", "default": 43200},
         "cluster": {"type": "str", "default": ""},
+        "smallest_share": {"type": "float", "default": RestoreTest.smallest_share},
         "pull_command": {"type": "list", "elements": "str", "default": []},
         "key_files": {"type": "dict", "default": {}, "no_log": False},
+        "timer": {"type": "bool", "default": True},
         "calendar": {"type": "str", "default": "*-*-* 03:00:00 UTC"},
         "randomized_delay": {"type": "int", "default": 0},
         "on_failure_units": {"type": "list", "elements": "str", "default": []},
@@ -155,6 +158,7 @@ def subject(options: t.Mapping[str, t.Any]) -> PresentTest | AbsentTest:
             tuple(options["pull_command"]),
             tuple(options["on_failure_units"]),
             tuple(sorted((str(there), str(here)) for there, here in options["key_files"].items())),
+            options["timer"],
         )
     )
 

@@ -138,7 +138,11 @@ RECORD: dict[str, t.Any] = {
     "recovery_seconds": 12.34,
     "data_loss_seconds": 41.0,
     "moment": "2026-11-27T02:13:00Z",
-    "checks": [{"name": "time", "passed": True}, {"name": "rows", "passed": True}],
+    "checks": [
+        {"name": "time", "passed": True},
+        {"name": "rows", "passed": True},
+        {"name": "pg_amcheck", "passed": False, "made": False},
+    ],
 }
 
 
@@ -149,7 +153,7 @@ def test_a_record_is_read_as_the_program_writes_it() -> None:
     assert (proof.host, proof.backup, proof.files, proof.succeeded) == ("restore1", "20261127T000000Z", SUMS, True)
     assert proof.summary == (
         "restored 20261127T000000Z in 12.3 s, as of 2026-11-27T02:13:00Z, at most 41 s would be lost, 2 checks passed,"
-        " signed by restore1 (SHA256:x)"
+        " not made: pg_amcheck, signed by restore1 (SHA256:x)"
     )
 
 

@@ -271,6 +271,8 @@ def test_a_restore_test_is_told_of_by_what_it_wrote() -> None:
     aside = {**status, "last_success": None, "last_aside": render_moment(NOW - 50)}
     found = samples(render_test(MeasuredTest("main", NOW, NOW - 900, True, aside, (3600, 900), units)))
     assert found['bulwark_restore_test_last_success_timestamp_seconds{test="main"}'] == NOW - 50
+    decided = MeasuredTest("main", NOW, NOW - 900, True, {**status, "rpo_seconds": 90000}, (3600, 0), units)
+    assert samples(render_test(decided))['bulwark_restore_test_loss_objective_seconds{test="main"}'] == 90000
     never = samples(render_test(MeasuredTest("main", NOW, NOW - 900, False)))
     assert never['bulwark_restore_test_last_success_timestamp_seconds{test="main"}'] == 0
     assert never['bulwark_restore_test_readable{test="main"}'] == 0

@@ -19,8 +19,16 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.backup_job_
     MariaDBPlace,
     PostgreSQLPlace,
 )
-from ansible_collections.bulwark.database.plugins.module_utils._core.backup_manifest import Contents, SealedFile
-from ansible_collections.bulwark.database.plugins.module_utils._core.backup_moments import parse_moment, render_moment
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_manifest import (
+    Contents,
+    SealedFile,
+    Sidecar,
+)
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_moments import (
+    parse_moment,
+    render_id,
+    render_moment,
+)
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_restore_text import (
     CHECK_LINE,
     is_as_rendered,
@@ -43,17 +51,25 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.restore_scr
     value_of,
 )
 from ansible_collections.bulwark.database.plugins.module_utils._core.restore_test_checks import (
+    READ_UP_TO,
+    Counted,
     Restored,
+    binary_log_read,
+    judge_binary_log,
+    judge_counts,
     judge_integrity,
     judge_loss,
     judge_query,
     judge_recovery,
     judge_time,
     loss_between,
+    not_made,
+    parse_counts,
 )
 from ansible_collections.bulwark.database.plugins.module_utils._core.restore_test_choice import (
     choose,
     complaints,
+    loss_objective,
     newest_moment,
     tools_needed,
 )
@@ -65,7 +81,10 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.restore_tes
 )
 from ansible_collections.bulwark.database.plugins.module_utils._core.restore_test_record import (
     Findings,
+    counts_before,
     describe_status,
+    failed_check,
+    outcome_line,
     render_record,
     sha256_of,
 )
@@ -178,6 +197,12 @@ def test_the_newest_set_is_chosen_and_an_older_one_only_if_that_is_wanted() -> N
     assert newest.manifest.finished == render_moment(2000)
     both = choose(contents(), with_older=True, chance=the_last)
     assert [choice.manifest.finished for choice in both] == [render_moment(2000), render_moment(1000)]
+
+
+def test_where_there_is_no_older_set_it_is_no_failure_that_one_is_wanted() -> None:
+    only = dataclasses.replace(contents(), manifests=contents().manifests[1:])
+    (newest,) = choose(only, with_older=True, chance=the_last)
+    assert newest.manifest.finished == render_moment(2000)
 
 
 def test_a_moment_lies_where_restore_txt_takes_the_chosen_set() -> None:
@@ -295,6 +320,131 @@ def test_an_answer_passes_only_as_a_number_that_is_enough(answer: str, minimum: 
     assert judge_query(Query("orders", "shop", "SELECT 1", minimum), answer).passed is passed
 
 
+CHAIN = render_id(990)
+
+
+def binary_log(number: int, opened: int, closed: int, *, chain: str = CHAIN) -> Sidecar:
+    name = f"{chain}-{number:06d}"
+    moments = (render_moment(closed), render_moment(closed))
+    return Sidecar(name, 1000, "cd" * 32, "ef" * 32, 2000, *moments, opened=render_moment(opened))
+
+
+# Between the second and the third log nothing was written: no log covers 1250, and the second is as far as there is.
+LOGS = [binary_log(5, 995, 1100), binary_log(6, 1100, 1200), binary_log(7, 1300, 1400)]
+
+
+@pytest.mark.parametrize(
+    ("said", "moment", "passed", "words"),
+    [
+        (f"{CHAIN}-000006", 1150, True, f"{CHAIN}-000006, opened {render_moment(1100)}, closed {render_moment(1200)}"),
+        (f"{CHAIN}-000006", 1250, True, "closed"),
+        (f"{CHAIN}-000007", 1400, True, "closed"),
+        (f"{CHAIN}-000005", 1150, False, f"up to {CHAIN}-000005, closed {render_moment(1100)}, which is before"),
+        (f"{CHAIN}-000006", 1350, False, "which is before"),
+        (f"{CHAIN}-000007", 1150, False, f"{CHAIN}-000007 began after"),
+        (f"{CHAIN}-000007", 1401, False, "which is before"),
+        (f"{CHAIN}-000004", 1000, False, "is none of those that lead on from the set"),
+        (f"{render_id(1200)}-000006", 1150, False, "is none of those that lead on from the set"),
+        ("", 1150, False, "no binary log was read"),
+        (None, 1150, False, "RESTORE.txt did not say how far it read"),
+    ],
+)
+def test_the_binary_logs_that_were_read_have_to_cover_the_moment(
+    said: str | None, moment: int, passed: bool, words: str
+) -> None:
+    position = {"binlog_file": "mariadb-bin.000005", "binlog_position": 400}
+    manifest = dataclasses.replace(full(1000, engine="mariadb"), position=position)
+    lines = "set: x\n" if said is None else f"set: x\nread up to the binary log: {said}\n11.8\n"
+    check = judge_binary_log(lines, manifest, LOGS, render_moment(moment))
+    assert check.passed is passed
+    assert words in check.detail
+
+
+def test_a_set_without_binary_logs_is_its_own_moment_and_no_other() -> None:
+    alone = full(1000, engine="mariadb")
+    said = "read up to the binary log: \n"
+    assert judge_binary_log(said, alone, [], render_moment(1000)).passed
+    assert not judge_binary_log(said, alone, [], render_moment(1001)).passed
+
+
+def test_restore_txt_says_how_far_it_read_as_it_is_understood() -> None:
+    assert f'echo "{READ_UP_TO}$LAST"' in restore_text("mariadb")
+    assert binary_log_read(f"x\n{READ_UP_TO}{CHAIN}-000005\n") == f"{CHAIN}-000005"
+
+
+WERE = {"shop": Counted(10, 1000), "empty": Counted(0, 0)}
+
+
+@pytest.mark.parametrize(
+    ("found", "share", "failures"),
+    [
+        (WERE, 0.5, {}),
+        ({"shop": Counted(5, 500), "new": Counted(3, 0)}, 0.5, {}),  # half is there yet; a database without tables went
+        ({"shop": Counted(4, 900)}, 0.5, {"rows of shop": "4 tables hold 900 rows; there were 10 tables"}),
+        (
+            {"shop": Counted(0, 0)},
+            0.5,
+            {"rows of shop": "0 tables hold 0 rows; there were 10 tables", "rows": "0 rows"},
+        ),
+        ({"shop": Counted(10, 499)}, 0.5, {"rows": "499 rows of all databases; there were 1000"}),
+        ({"shop": Counted(10, 499)}, 0.4, {}),
+        ({"other": Counted(10, 1000)}, 0.5, {"rows of shop": "it is gone; there were 10 tables"}),
+        ({}, 0.0, {}),
+    ],
+)
+def test_tables_and_rows_are_held_against_those_of_the_earlier_record(
+    found: dict[str, Counted], share: float, failures: dict[str, str]
+) -> None:
+    checks = judge_counts(found, WERE, smallest_share=share)
+    failed = {check.name: check.detail for check in checks if not check.passed}
+    assert set(failed) == set(failures)
+    for name, words in failures.items():
+        assert words in failed[name]
+
+
+def test_without_an_earlier_record_rows_are_counted_and_it_is_said_that_they_are_not_judged() -> None:
+    (one, total) = judge_counts({"shop": parse_counts("5\n7\n")}, {}, smallest_share=0.5)
+    assert (one.passed, one.detail) == (True, "2 tables hold 12 rows")
+    assert (total.passed, total.detail) == (True, "12 rows of all databases; no earlier record to hold them against")
+
+
+def test_a_database_that_could_not_be_counted_is_not_called_gone() -> None:
+    checks = judge_counts({"shop": None}, WERE, smallest_share=0.5)
+    assert [check.name for check in checks] == []
+
+
+def test_an_older_backup_is_held_against_what_there_was_by_then() -> None:
+    """The latest success whose moment is not later: a failure, another engine and a later moment are none."""
+
+    def record(moment: int, rows: int, **changes: t.Any) -> dict[str, t.Any]:
+        counts = {"shop": {"tables": 1, "rows": rows}}
+        return {
+            "outcome": "success",
+            "engine": "postgresql",
+            "moment": render_moment(moment),
+            "rows": counts,
+            **changes,
+        }
+
+    records = [
+        record(1000, 1),
+        record(3000, 3),
+        record(2000, 2),
+        record(2500, 9, outcome="failure"),
+        record(2600, 9, engine="mariadb"),
+        {"outcome": "success", "engine": "postgresql", "moment": render_moment(2700)},  # of an earlier version
+    ]
+    assert counts_before(TEST, records, render_moment(2800)) == {"shop": Counted(1, 2)}
+    assert counts_before(TEST, records, render_moment(3000)) == {"shop": Counted(1, 3)}
+    assert counts_before(TEST, records, render_moment(999)) == {}
+
+
+def test_a_record_has_the_rows_that_a_later_one_is_held_against() -> None:
+    findings = Findings(1000.0, full(900), moment=render_moment(950), counts={"shop": Counted(2, 7), "broken": None})
+    record = json.loads(render_record(TEST, findings, host="restorer", finished=1010.0, error="", previous=""))
+    assert counts_before(TEST, [record], render_moment(960)) == {"shop": Counted(2, 7)}
+
+
 def test_a_recovery_that_did_not_end_or_went_too_far_fails() -> None:
     moment = "2026-11-25T10:30:00Z"
     assert judge_recovery("f\n", "2026-11-25T10:30:00.000000Z\n", moment).passed
@@ -310,6 +460,34 @@ def test_times_are_held_against_their_objectives() -> None:
     assert not judge_loss(901, 900).passed
     assert loss_between(render_moment(1000), 1900.5) == 900.5
     assert loss_between(render_moment(2000), 1900.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("engine", "stated", "logs", "objective"),
+    [
+        ("postgresql", 0, [], 900),
+        ("pgbackrest", 0, [], 900),
+        ("mariadb", 0, LOGS, 900),  # a stream that stopped is told in a quarter of an hour, not in a day
+        ("mariadb", 0, [], 90000),
+        ("mariadb", 60, [], 60),
+        ("postgresql", 86400, LOGS, 86400),
+    ],
+)
+def test_how_far_back_the_newest_moment_may_lie_follows_from_what_the_source_holds(
+    engine: str, stated: int, logs: list[Sidecar], objective: int
+) -> None:
+    test = dataclasses.replace(TEST, engine=engine, rpo_seconds=stated)
+    assert parse_restore_test(render_restore_test(test), where="it") == test
+    assert loss_objective(test, Contents((), tuple(logs), ())) == objective
+
+
+def test_the_record_and_the_status_have_the_objective_that_was_decided() -> None:
+    undecided = dataclasses.replace(TEST, rpo_seconds=0)
+    findings = Findings(1000.0, rpo_seconds=900)
+    record = json.loads(render_record(undecided, findings, host="h", finished=1010.0, error="", previous=""))
+    assert record["rpo_seconds"] == 900
+    assert describe_status(undecided, [], record)["rpo_seconds"] == 900
+    assert describe_status(undecided, [], {})["rpo_seconds"] == 0
 
 
 def test_what_a_database_is_called_names_no_other_server() -> None:
@@ -331,6 +509,8 @@ def test_the_file_is_read_as_it_was_written() -> None:
         ({"scratch": "/srv/../etc"}, "scratch"),
         ({"name": "Shop"}, "name"),
         ({"rto_seconds": 0}, "rto_seconds"),
+        ({"smallest_share": 1}, "smallest_share"),
+        ({"smallest_share": "half"}, "smallest_share"),
         ({"administrator": "a' b"}, "administrator"),
         ({"queries": [{"name": "q", "database": "d", "query": "SELECT 1", "minimum": "many"}]}, "minimum"),
         ({"queries": [{"name": "q", "query": "SELECT 1", "minimum": 1}]}, "lacks database"),
@@ -353,10 +533,29 @@ def test_a_record_of_a_failure_has_what_was_found_before_it() -> None:
     assert [record["outcome"], record["error"], record["moment"]] == ["failure", "too slow", render_moment(950)]
     assert record["backup"]["id"] == full(900).id
     assert record["checks"] == [
-        {"name": "recovery time", "passed": False, "detail": "5.0 s, 3 s are allowed (RTO): the recovery took too long"}
+        {
+            "name": "recovery time",
+            "passed": False,
+            "detail": "5.0 s, 3 s are allowed (RTO): the recovery took too long",
+            "made": True,
+        }
     ]
     assert record["previous_sha256"] == "ab"
     assert "SELECT" not in text
+
+
+def test_a_check_that_was_not_made_is_no_failure_and_not_counted_and_is_named() -> None:
+    findings = Findings(1000.0, full(900), moment=render_moment(950), recovery_seconds=2.0)
+    findings.checks += [judge_time(2, 3), not_made("pg_amcheck", "/bin/pg_amcheck is not installed here")]
+    assert failed_check(findings) is None
+    assert outcome_line(findings) == (
+        f"{full(900).id} is restorable: 2.0 s, 1 checks passed;"
+        " not made: pg_amcheck (/bin/pg_amcheck is not installed here)"
+    )
+    record = json.loads(render_record(TEST, findings, host="restorer", finished=1010.0, error="", previous=""))
+    assert [(check["passed"], check["made"]) for check in record["checks"]] == [(True, True), (False, False)]
+    assert describe_status(TEST, [], record)["not_made"] == ["pg_amcheck"]
+    assert describe_status(TEST, [], {})["not_made"] == []
 
 
 def test_the_status_says_when_it_last_went_well_and_what_is_wrong_now() -> None:
@@ -409,7 +608,7 @@ def test_a_restored_server_has_no_network_and_only_the_pull_does() -> None:
     service, pull = units["bulwark-restore-test-shop.service"], units["bulwark-restore-test-shop-pull.service"]
     assert "PrivateNetwork=yes" in service
     assert "PrivateNetwork" not in pull
-    assert f"InaccessiblePaths={TEST.identity} {TEST.signing_key}" in pull
+    assert f"InaccessiblePaths={TEST.identity} {TEST.signing_key} -{TEST.scratch}\n" in pull
     assert r'ExecStart="/usr/bin/rsync" "--rsh=ssh -i $$HOME/%%k" "a\"b"' in pull
     assert "ExecStopPost=" in service
     assert "Wants=bulwark-restore-test-shop-pull.service" in service
@@ -455,6 +654,21 @@ def test_a_plan_that_was_carried_out_is_empty_and_what_is_not_wanted_any_more_go
     ]
 
 
+def test_a_test_without_a_timer_is_started_by_nobody_and_a_timer_that_there_is_ends_before_it_goes() -> None:
+    scheduled, by_hand = Deployment(TEST, "daily"), Deployment(TEST, "daily", timer=False)
+    name = "bulwark-restore-test-shop.timer"
+    assert set(render_units(by_hand)) == {"bulwark-restore-test-shop.service"}
+    found = {item.path: item for item in files_of(scheduled, b"program")}
+    subjects = [change.subject for change in plan_present(by_hand, b"program", found, {name: RUNNING})]
+    assert subjects == [f"timer {name}", f"file /etc/systemd/system/{name}"]
+    (ends, dummy) = plan_present(by_hand, b"program", found, {name: RUNNING})
+    assert ends.after == "disabled, inactive"
+    done = {item.path: item for item in files_of(by_hand, b"program")}
+    assert not plan_present(by_hand, b"program", done, {})
+    back = [change.subject for change in plan_present(scheduled, b"program", done, {})]
+    assert back == [f"file /etc/systemd/system/{name}", f"timer {name}"]
+
+
 _NO_KEY = """age: error: no identity matched any of the recipients
 age: report unexpected or unhelpful errors at https://example.org
 tar: This does not look like a tar archive
@@ -496,4 +710,23 @@ def test_a_pull_sees_no_secret_key_of_gnupg_either() -> None:
     by_gnupg = dataclasses.replace(TEST, identity="", gnupg_identity="/etc/secret.asc")
     units = render_units(Deployment(by_gnupg, "daily", pull_command=("/usr/bin/rsync",)))
     pull = units["bulwark-restore-test-shop-pull.service"]
-    assert f"InaccessiblePaths=/etc/secret.asc {TEST.signing_key}\n" in pull
+    assert f"InaccessiblePaths=/etc/secret.asc {TEST.signing_key} -{TEST.scratch}\n" in pull
+
+
+def test_a_pull_sees_neither_the_keys_of_tables_nor_what_another_test_restores() -> None:
+    keys = (("/etc/mysql/keys.enc", "/etc/bulwark/k/keys.enc"), ("/etc/mysql/passphrase", "/etc/bulwark/k/passphrase"))
+    units = render_units(Deployment(TEST, "daily", pull_command=("/usr/bin/rsync",), key_files=keys))
+    (line,) = [
+        line for line in units["bulwark-restore-test-shop-pull.service"].splitlines() if "InaccessiblePaths" in line
+    ]
+    # A dash: the folder is in memory of the test alone, or the keys are yet to be brought.
+    hidden = line.partition("=")[2].split()
+    assert {"-/etc/bulwark/k/keys.enc", "-/etc/bulwark/k/passphrase", f"-{TEST.scratch}"} <= set(hidden)
+
+
+def test_a_pull_looks_into_no_test_of_the_same_account_by_proc() -> None:
+    """The kernel refuses it to a process that lacks a capability which the other one has."""
+    units = render_units(Deployment(TEST, "daily", pull_command=("/usr/bin/rsync",)))
+    assert "AmbientCapabilities=CAP_NET_BIND_SERVICE\n" in units["bulwark-restore-test-shop.service"]
+    pull = units["bulwark-restore-test-shop-pull.service"]
+    assert "CapabilityBoundingSet=\nAmbientCapabilities=\n" in pull
