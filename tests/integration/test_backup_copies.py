@@ -53,6 +53,17 @@ def bad_line(repository: Repository, place: int, what: str) -> list[str]:
     return ["sh", "-c", script, "line", LINE, str(place), what, *repository.command("receive")]
 
 
+# The receiver, killed when it has put a manifest in its place and is about to give the full backup its name.
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from bulwark_backup._io import offsite_receiving
+from bulwark_backup._job.copies_command import run
+offsite_receiving.rename = lambda *dummy: os.kill(os.getpid(), signal.SIGKILL)
+run(sys.argv[2:])
+"""
+
+
 @dataclasses.dataclass
 class Repository:
     """The other side, as an account of its own keeps it."""
@@ -235,6 +246,31 @@ def test_what_breaks_off_leaves_no_backup_and_the_next_run_goes_on(
     monkeypatch.setattr(Offsite, "command", lambda *dummy: repository.command("receive"))
     deliver(job)
     assert repository.files() == own_files(site)
+
+
+def test_who_is_killed_before_a_full_backup_has_its_name_gets_it_again(
+    job: BackupJob, site: BackupSite, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = [sys.executable, "-I", "-c", KILLED, str(repository.program), *repository.command("receive")[3:]]
+    monkeypatch.setattr(Offsite, "command", lambda *dummy: killed)
+    with pytest.raises(BulwarkError, match="broke off"):
+        deliver(job)
+    assert list((repository.store / "full").glob("*.partial/manifest.json"))
+    assert repository.status()["fulls"] == []
+    monkeypatch.setattr(Offsite, "command", lambda *dummy: repository.command("receive"))
+    deliver(job)
+    assert repository.status()["fulls"] == site.fulls()
+    assert delivery.undelivered(job) == []
+    assert repository.files() == own_files(site)
+
+
+def test_a_manifest_that_is_none_does_not_stay(repository: Repository) -> None:
+    path, data = "full/20261127T000000Z/manifest.json", b"{}"
+    offer = {"format": 1, "offer": [[path, len(data), hashlib.sha256(data).hexdigest()]]}
+    (want, answer) = repository.say(offer, {"put": path}, data=data)
+    assert want == {"want": [path], "refused": {}}
+    assert set(answer) == {"error"}
+    assert repository.files() == {}
 
 
 def test_a_bit_that_flips_on_the_way_is_noticed(

@@ -174,7 +174,11 @@ class Receiver:
     def _finish(self, one: Offered, path: str) -> None:
         """The manifest came last: is it one of this backup, and is all of it here?"""
         folder = os.path.dirname(path)
-        manifest = parse_manifest(read_text(path), where=one.path)
+        try:
+            manifest = parse_manifest(read_text(path), where=one.path)
+        except BulwarkError:
+            os.unlink(path)
+            raise
         missing = [
             file.name
             for file in manifest.files
@@ -193,10 +197,18 @@ class Receiver:
             rename(path, os.path.join(folder, f"{os.path.basename(path)}.{render_id(time.time())}"))
 
     def _sweep(self) -> None:
-        """What conversations that broke off left. Parts of full backups stay: the next one goes on from there."""
+        """What conversations that broke off left. Parts of full backups stay: the next one goes on from there.
+
+        The manifest of one that did not get its name any more goes: it comes once more, and then the name is given.
+        """
         folder = os.path.join(self.store, _ARRIVING)
         for name in os.listdir(folder):
             os.unlink(os.path.join(folder, name))
+        folder = os.path.join(self.store, "full")
+        for name in os.listdir(folder):
+            if name.endswith(PARTIAL):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(folder, name, MANIFEST))
 
     def _check_room(self, size: int) -> None:
         free = free_percent(self.store, size)
