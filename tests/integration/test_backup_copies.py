@@ -273,6 +273,35 @@ def test_a_manifest_that_is_none_does_not_stay(repository: Repository) -> None:
     assert repository.files() == {}
 
 
+def test_a_damaged_description_there_does_not_keep_what_is_new_from_leaving(
+    job: BackupJob, site: BackupSite, repository: Repository
+) -> None:
+    deliver(job)
+    first = site.fulls()[0]
+    description = repository.store / "full" / first / "manifest.json"
+    damaged = bytearray(description.read_bytes())
+    damaged[10] ^= 1
+    description.write_bytes(damaged)
+    site.run("full")
+    with pytest.raises(BulwarkError, match=rf"{first}/.*is not what was written|{first}/.*is no JSON"):
+        deliver(job)
+    assert repository.status()["fulls"] == site.fulls()[1:]
+    assert {path.partition("/")[2].partition("/")[0] for path in delivery.undelivered(job)} == {first}
+
+
+def test_what_describes_a_file_that_is_refused_is_not_taken(repository: Repository) -> None:
+    """Half a full backup has got damaged: with its manifest it would look like one."""
+    identifier = "20261127T000000Z"
+    data, description = f"full/{identifier}/base.tar.zst.age", f"full/{identifier}/manifest.json"
+    partial = repository.store / "full" / f"{identifier}.partial"
+    partial.mkdir(parents=True)
+    (partial / "base.tar.zst.age").write_bytes(b"evil")
+    digest = hashlib.sha256(b"good").hexdigest()
+    (answer, *dummy) = repository.say({"format": 1, "offer": [[data, 4, digest], [description, 4, digest]]})
+    assert answer["want"] == []
+    assert set(answer["refused"]) == {data, description}
+
+
 def test_a_bit_that_flips_on_the_way_is_noticed(
     job: BackupJob, site: BackupSite, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:

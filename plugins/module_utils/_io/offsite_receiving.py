@@ -83,13 +83,26 @@ class Receiver:
                 self._answer({"differs": one.path})
 
     def _sort(self, offered: t.Sequence[Offered]) -> tuple[list[Offered], dict[str, str]]:
+        """What can't be judged is refused, and keeps nothing else from being taken in."""
         wanted, refused = [], {}
+        spoiled = set()  # a description of one of these would be about something else than what is there
         for one in offered:
-            present = self._present(one)
-            if present is None or (one.is_text and present != one.sha256):
+            why = "there is another file of that name, which stays as it is"
+            try:
+                present = self._present(one)
+            except BulwarkError as error:
+                present, why = "", error.message
+            except OSError as error:
+                present, why = "", f"it can't be read: {error.strerror}"
+            if present == one.sha256:
+                continue
+            if one.described in spoiled:
+                refused[one.path] = "what it describes is not there"
+            elif present is None or one.is_text:
                 wanted.append(one)
-            elif present != one.sha256:
-                refused[one.path] = "there is another file of that name, which stays as it is"
+            else:
+                refused[one.path] = why
+                spoiled.add(one.described)
         return wanted, refused
 
     def _present(self, one: Offered) -> str | None:
