@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import typing as t
 from pathlib import Path
 
@@ -21,6 +22,12 @@ import pytest
 
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_copies import Copies
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_job_file import BackupJob, parse_job
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_manifest import (
+    parse_manifest,
+    render_manifest,
+)
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_moments import render_id, render_moment
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_retention import DAY_SECONDS
 from ansible_collections.bulwark.database.plugins.module_utils._core.errors import BulwarkError
 from ansible_collections.bulwark.database.plugins.module_utils._core.offsite import Offsite
 from ansible_collections.bulwark.database.plugins.module_utils._io.backup_program import build_program
@@ -352,6 +359,44 @@ def test_who_tends_copies_prunes_what_the_window_does_not_need_and_complains_of_
     assert "its SHA-256 differs" in deep.stderr
     os.truncate(data, 100)
     assert "100 bytes" in repository.run("tend", "--keep-days=7", "--oldest-hours=26").stderr
+
+
+def add_copy(repository: Repository, moment: int, *, arrived: int) -> str:
+    """A set that says to be of a moment, beside the one that is there."""
+    there = max((repository.store / "full").iterdir())
+    manifest = parse_manifest((there / "manifest.json").read_text(encoding="utf-8"), where="manifest.json")
+    text = render_moment(moment)
+    made = dataclasses.replace(manifest, id=render_id(moment), started=text, finished=text, consistent_from=text)
+    folder = repository.store / "full" / made.id
+    shutil.copytree(there, folder)
+    (folder / "manifest.json").write_text(render_manifest(made), encoding="utf-8")
+    os.utime(folder / "manifest.json", (arrived, arrived))
+    return made.id
+
+
+def test_who_takes_the_sender_over_can_not_have_the_copies_of_the_window_removed(
+    job: BackupJob, site: BackupSite, repository: Repository
+) -> None:
+    deliver(job)
+    now = int(time.time())
+    horizon = now - 7 * DAY_SECONDS
+    older, old = (add_copy(repository, now - days * DAY_SECONDS, arrived=now - days * DAY_SECONDS) for days in (9, 8))
+    junk = add_copy(repository, horizon - 1, arrived=now)
+    assert repository.run("tend", "--keep-days=7", "--oldest-hours=26").returncode == 0
+    assert repository.status()["fulls"] == [old, junk, *site.fulls()]
+    assert older not in repository.status()["fulls"]
+
+
+def test_a_moment_to_come_does_not_hide_that_nothing_came(
+    job: BackupJob, site: BackupSite, repository: Repository
+) -> None:
+    deliver(job)
+    long_ago = int(time.time()) - 9 * DAY_SECONDS
+    for path in repository.store.rglob("*"):
+        os.utime(path, (long_ago, long_ago))
+    add_copy(repository, int(time.time()) + 99 * DAY_SECONDS, arrived=long_ago)
+    assert "hours old" in repository.run("tend", "--keep-days=30", "--oldest-hours=26").stdout
+    assert repository.status()["newest_moment_age"] >= 9 * DAY_SECONDS - 1
 
 
 def test_a_node_that_stands_aside_is_late_with_its_whole_cluster_alone(job: BackupJob, repository: Repository) -> None:

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import math
 import os
 import shutil
 import stat
@@ -268,6 +269,19 @@ class Store:
             sidecar for name in self._segments(damaged) if (sidecar := self._segment(name, damaged, contents=contents))
         ]
         return Contents(tuple(manifests), tuple(sidecars), tuple(damaged))
+
+    def arrived(self, contents: Contents) -> dict[str, int]:
+        """When each description was written here, in seconds since the epoch, by a set's id or a segment's name.
+
+        On a host that keeps copies that is when it came: unlike what it says, it is not up to who sends it.
+        """
+        paths = {one.id: os.path.join(self.full, one.id, MANIFEST) for one in contents.manifests}
+        paths.update({one.name: self.sidecar_path(one.name) for one in contents.sidecars})
+        found = {}
+        for name, path in paths.items():
+            with contextlib.suppress(OSError):  # pruned in the meantime
+                found[name] = math.ceil(os.lstat(path).st_mtime)
+        return found
 
     def _full(self, name: str, damaged: list[str], *, contents: bool) -> Manifest | None:
         path = os.path.join(self.full, name)
