@@ -399,6 +399,24 @@ def test_a_moment_to_come_does_not_hide_that_nothing_came(
     assert repository.status()["newest_moment_age"] >= 9 * DAY_SECONDS - 1
 
 
+def test_a_segment_whose_description_is_on_its_way_is_no_damage_and_keeps_nothing_from_being_pruned(
+    job: BackupJob, repository: Repository
+) -> None:
+    deliver(job)
+    now = int(time.time())
+    older, old = (add_copy(repository, now - days * DAY_SECONDS, arrived=now - days * DAY_SECONDS) for days in (9, 8))
+    fresh = repository.store / "log" / f"{'0' * 22}77.zst.age"
+    fresh.write_bytes(b"sealed")
+    os.utime(fresh, (now - 500, now - 500))
+    assert repository.status()["damaged"] == []
+    tended = repository.run("tend", "--keep-days=7", "--oldest-hours=26")
+    assert (tended.returncode, tended.stderr) == (0, "")
+    assert old in repository.status()["fulls"]
+    assert older not in repository.status()["fulls"]
+    os.utime(fresh, (now - 700, now - 700))
+    assert repository.status()["damaged"] == [f"{fresh} has no description beside it"]
+
+
 def test_a_node_that_stands_aside_is_late_with_its_whole_cluster_alone(job: BackupJob, repository: Repository) -> None:
     deliver(job)
     aside = Repository(repository.root / "aside", repository.program)

@@ -159,6 +159,8 @@ def test_a_set_or_a_segment_that_vanished_as_a_whole_is_missed(site: BackupSite)
 def test_a_segment_that_lost_its_description_is_said_and_not_thrown_away(site: BackupSite) -> None:
     name = filled(site)[-1]
     (site.store / "log" / f"{name}.json").unlink()
+    long_ago = time.time() - 700  # its description could still be on its way if it had just come
+    os.utime(site.store / "log" / f"{name}.zst.age", (long_ago, long_ago))
     site.run("collect")
     site.run("prune")
     assert (site.store / "log" / f"{name}.zst.age").exists()
