@@ -239,6 +239,40 @@ def test_restore_text_may_change_and_what_it_was_is_kept(
     assert earlier.read_bytes() == was
 
 
+def test_not_even_what_was_set_aside_is_overwritten(repository: Repository) -> None:
+    """Whoever writes faster than the clock ticks."""
+    texts = [b"restore like this", b"evil", b"worse", b"worst"]
+    for text in texts:
+        offer = {"format": 1, "offer": [["RESTORE.txt", len(text), hashlib.sha256(text).hexdigest()]]}
+        assert repository.say(offer, {"put": "RESTORE.txt"}, data=text)[1] == {"stored": "RESTORE.txt"}
+    assert sorted(path.read_bytes() for path in (repository.store / "earlier").iterdir()) == sorted(texts[:-1])
+
+
+def test_what_nobody_goes_on_with_and_what_was_set_aside_goes_when_it_is_older_than_the_window(
+    job: BackupJob, site: BackupSite, repository: Repository
+) -> None:
+    deliver(job)
+    (repository.store / "RESTORE.txt").write_bytes(b"of another version")
+    old, new = int(time.time()) - 8 * DAY_SECONDS, int(time.time()) - 6 * DAY_SECONDS
+    os.utime(repository.store / "RESTORE.txt", (old, old))  # it was long valid, and is set aside now
+    (site.state / "delivered.json").unlink()
+    deliver(job)
+    (earlier,) = (repository.store / "earlier").iterdir()
+    aside = [repository.store / "earlier" / f"RESTORE.txt.{number}" for number in (1, 2)]
+    parts = [repository.store / "full" / f"2026010{number}T000000Z.partial" for number in (1, 2)]
+    for path, moment in zip((*aside, *parts), (old, new, old, new)):
+        if path in parts:
+            path.mkdir()
+            (path / "base.tar.zst.age").write_bytes(b"half")
+        else:
+            path.write_bytes(b"earlier")
+        os.utime(path, (moment, moment))
+    assert repository.run("tend", "--keep-days=7", "--oldest-hours=26").returncode == 0
+    assert set((repository.store / "earlier").iterdir()) == {earlier, aside[1]}
+    assert list((repository.store / "full").glob("*.partial")) == [parts[1]]
+    assert repository.status()["fulls"] == site.fulls()
+
+
 def test_what_breaks_off_leaves_no_backup_and_the_next_run_goes_on(
     job: BackupJob, site: BackupSite, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:

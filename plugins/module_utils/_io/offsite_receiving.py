@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import time
 import typing as t
 
@@ -204,10 +205,17 @@ class Receiver:
         rename(folder, os.path.join(self.store, "full", one.full))
 
     def _keep_earlier(self, path: str) -> None:
-        if os.path.lexists(path):
-            folder = os.path.join(self.store, _EARLIER)
-            open_folder(folder)
-            rename(path, os.path.join(folder, f"{os.path.basename(path)}.{render_id(time.time())}"))
+        if not os.path.lexists(path):
+            return
+        folder, moment = os.path.join(self.store, _EARLIER), time.time()
+        open_folder(folder)
+        name = f"{os.path.basename(path)}.{render_id(moment)}"
+        number = 0
+        while os.path.lexists(os.path.join(folder, name)):  # of the same second: a sender may be fast
+            number += 1
+            name = f"{os.path.basename(path)}.{render_id(moment)}-{number}"
+        os.utime(path, follow_symlinks=False)  # from now on it is earlier, however long it was valid
+        rename(path, os.path.join(folder, name))
 
     def _sweep(self) -> None:
         """What conversations that broke off left. Parts of full backups stay: the next one goes on from there.
@@ -240,6 +248,22 @@ class Receiver:
     def _answer(self, message: t.Mapping[str, t.Any]) -> None:
         self._target.write(json.dumps(message).encode() + b"\n")
         self._target.flush()
+
+
+def clear_up(store: str, *, before: float) -> None:
+    """Remove what nobody goes on with, and what was set aside, before a moment. Only under the store's lock.
+
+    :param before: in seconds since the epoch, by when this host wrote it last.
+    """
+    for folder, ending in (("full", PARTIAL), (_EARLIER, "")):
+        with contextlib.suppress(FileNotFoundError), os.scandir(os.path.join(store, folder)) as entries:
+            for entry in entries:
+                if not entry.name.endswith(ending) or entry.stat(follow_symlinks=False).st_mtime >= before:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path)
+                else:
+                    os.unlink(entry.path)
 
 
 def texts_of(store: str) -> list[str]:

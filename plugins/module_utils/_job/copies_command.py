@@ -17,11 +17,11 @@ import time
 import typing as t
 
 from .._core.backup_manifest import Contents
-from .._core.backup_retention import plan_pruning
+from .._core.backup_retention import DAY_SECONDS, plan_pruning
 from .._core.backup_window import restorable
 from .._core.errors import BulwarkError, DidNotTakeEffect
 from .._io.backup_store import Store, locked
-from .._io.offsite_receiving import Receiver
+from .._io.offsite_receiving import Receiver, clear_up
 from .console import complain, say
 
 _PROGRAM: t.Final = "bulwark-copies"
@@ -77,6 +77,7 @@ def _act(options: argparse.Namespace) -> None:
 def _tend(options: argparse.Namespace) -> None:
     """Prune first; then every complaint counts, and the first one is the error."""
     store = Store(options.store)
+    clear_up(options.store, before=time.time() - options.keep_days * DAY_SECONDS)
     contents = store.look(contents=options.deep)
     now = math.ceil(time.time())
     complaints = [*contents.damaged, *_prune(store, contents, now, options.keep_days)]
