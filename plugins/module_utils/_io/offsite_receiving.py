@@ -140,14 +140,14 @@ class Receiver:
         return path
 
     def _take(self, one: Offered) -> bool:
-        """Whether it is what was offered; if it is not, nothing is left of it."""
+        """Whether it is what was offered, on the way and on the disk; if it is not, nothing is left of it."""
         arriving = os.path.join(self.store, _ARRIVING, os.path.basename(one.path))
         descriptor = create_file(arriving)
         try:
             with os.fdopen(descriptor, "wb", buffering=0) as stream:
                 digest = self._copy(stream, one.bytes)
                 sync_file(descriptor, arriving)
-            if digest != one.sha256:
+            if digest != one.sha256 or checksum(arriving, from_disk=True) != (one.bytes, one.sha256):
                 return False
             self._put_in_place(one, arriving)
         finally:
