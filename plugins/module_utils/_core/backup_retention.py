@@ -52,6 +52,8 @@ def plan_pruning(
     ordered = sorted(manifests, key=lambda manifest: (since[manifest.id], manifest.id))
     if not ordered or verified not in (None, ordered[-1].id):
         return Pruning(reason="the newest full backup is not verified")
+    if len({manifest.engine for manifest in ordered}) > 1:  # one of them is not of this server
+        return Pruning(reason="there are full backups of two engines")
     if since[ordered[-1].id] > now:
         return Pruning(reason="the newest full backup is of a later time than the clock's")
     horizon = now - keep_days * DAY_SECONDS

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import typing as t
@@ -229,6 +230,43 @@ def test_success_needs_the_tools_own_word() -> None:
 )
 def test_a_size_is_judged_by_the_median_of_earlier_ones(size: int, earlier: list[int], *, plausible: bool) -> None:
     assert (judge_size(size, earlier, 0.5) is None) is plausible
+
+
+@pytest.mark.parametrize(
+    ("engine", "key", "value"),
+    [
+        ("postgresql", "timeline", "x"),
+        ("postgresql", "timeline", None),
+        ("postgresql", "timeline", -1),
+        ("postgresql", "timeline", 2**63),
+        ("postgresql", "start_lsn", "0/2; rm"),
+        ("postgresql", "end_lsn", 7),
+        ("postgresql", "end_lsn", None),
+        ("postgresql", "start_wal", "../x"),
+        ("postgresql", "start_wal", ["x"]),
+        ("mariadb", "binlog_file", 7),
+        ("mariadb", "binlog_position", "x"),
+        ("mariadb", "gtid", {}),
+    ],
+)
+def test_a_position_that_is_none_is_told_in_a_line(engine: str, key: str, value: t.Any) -> None:
+    """Its checksum is right: whoever took the host over wrote it."""
+    manifest = full(1000, engine=engine)
+    text = render_manifest(dataclasses.replace(manifest, position={**manifest.position, key: value}))
+    assert parse_manifest(render_manifest(manifest), where="m") == manifest
+    with pytest.raises(InvalidDeclaration, match=r"^m: position"):
+        parse_manifest(text, where="m")
+
+
+def test_a_place_in_a_history_that_is_none_is_told_in_a_line() -> None:
+    with pytest.raises(InvalidDeclaration, match=r"^s: 'x' is no position"):
+        parse_sidecar(render_sidecar(history(2, (1, "x"))), where="s")
+
+
+def test_more_bytes_than_a_disk_holds_are_no_count() -> None:
+    sidecar = dataclasses.replace(segment(7, 1000), bytes=2**63)
+    with pytest.raises(InvalidDeclaration, match="bytes is no count"):
+        parse_sidecar(render_sidecar(sidecar), where="s")
 
 
 def test_positions_are_read_from_what_the_tools_say() -> None:

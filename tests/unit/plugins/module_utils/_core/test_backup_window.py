@@ -134,6 +134,13 @@ def test_nothing_goes_before_the_newest_set_is_verified() -> None:
         assert plan.reason
 
 
+def test_nothing_goes_while_sets_of_two_engines_are_there() -> None:
+    sets = [full(DAY), full(20 * DAY), full(2 * DAY, engine="mariadb")]
+    plan = plan_pruning(sets, [], verified=None, now=30 * DAY, keep_days=1)
+    assert (plan.fulls, plan.segments) == ((), ())
+    assert "two engines" in plan.reason
+
+
 def test_nothing_goes_while_the_clock_is_behind_the_newest_set() -> None:
     sets = [full(day * DAY) for day in range(1, 20)]
     plan = plan_pruning(sets, [], verified=sets[-1].id, now=18 * DAY, keep_days=1)
