@@ -168,6 +168,21 @@ def test_a_segment_that_lost_its_description_is_said_and_not_thrown_away(site: B
     assert len(site.status()["damaged"]) == 1
 
 
+def test_a_history_that_got_damaged_is_kept_and_said_until_somebody_has_looked(site: BackupSite) -> None:
+    filled(site)
+    history, aside = site.state / "history.json", site.state / "history.json.damaged"
+    history.write_text("[{", encoding="utf-8")
+    assert "history.json is damaged" in site.status()["last_error"]
+    assert "history.json is damaged" in site.refused("verify")
+    assert aside.read_text(encoding="utf-8") == "[{"
+    site.run("full")
+    assert f"look at {aside}" in site.refused("verify")
+    assert str(aside) in site.status()["last_error"]
+    aside.unlink()
+    site.run("verify")
+    assert site.status()["last_error"] is None
+
+
 def test_a_run_killed_at_any_moment_leaves_nothing_that_looks_complete(site: BackupSite) -> None:
     started = time.monotonic()
     site.run("full")

@@ -306,7 +306,9 @@ def test_collecting_every_minute_does_not_crowd_out_the_full_backups() -> None:
         runs = add_run(runs, a_run("collect", "success"))
     assert [run.outcome for run in runs] == ["success", "failure", "success"]
     assert parse_history_file(render_history_file(runs)) == runs
-    assert parse_history_file("{broken") == ()
+    for damaged in ("{broken", "", "{}", "[1]"):
+        with pytest.raises(InvalidDeclaration):
+            parse_history_file(damaged)
 
 
 def test_an_error_stands_until_a_success_of_the_same_command() -> None:
