@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import typing as t
 from pathlib import Path
 
@@ -21,6 +22,12 @@ import pytest
 
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_copies import Copies
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_job_file import BackupJob, parse_job
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_manifest import (
+    parse_manifest,
+    render_manifest,
+)
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_moments import render_id, render_moment
+from ansible_collections.bulwark.database.plugins.module_utils._core.backup_retention import DAY_SECONDS
 from ansible_collections.bulwark.database.plugins.module_utils._core.errors import BulwarkError
 from ansible_collections.bulwark.database.plugins.module_utils._core.offsite import Offsite
 from ansible_collections.bulwark.database.plugins.module_utils._io.backup_program import build_program
@@ -51,6 +58,17 @@ def bad_line(repository: Repository, place: int, what: str) -> list[str]:
     """A way to the receiver that is cut, or flips a bit, at that byte of what is sent."""
     script = 'program=$1 place=$2 what=$3; shift 3; python3 -c "$program" "$place" "$what" | "$@"'
     return ["sh", "-c", script, "line", LINE, str(place), what, *repository.command("receive")]
+
+
+# The receiver, killed when it has put a manifest in its place and is about to give the full backup its name.
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from bulwark_backup._io import offsite_receiving
+from bulwark_backup._job.copies_command import run
+offsite_receiving.rename = lambda *dummy: os.kill(os.getpid(), signal.SIGKILL)
+run(sys.argv[2:])
+"""
 
 
 @dataclasses.dataclass
@@ -221,6 +239,40 @@ def test_restore_text_may_change_and_what_it_was_is_kept(
     assert earlier.read_bytes() == was
 
 
+def test_not_even_what_was_set_aside_is_overwritten(repository: Repository) -> None:
+    """Whoever writes faster than the clock ticks."""
+    texts = [b"restore like this", b"evil", b"worse", b"worst"]
+    for text in texts:
+        offer = {"format": 1, "offer": [["RESTORE.txt", len(text), hashlib.sha256(text).hexdigest()]]}
+        assert repository.say(offer, {"put": "RESTORE.txt"}, data=text)[1] == {"stored": "RESTORE.txt"}
+    assert sorted(path.read_bytes() for path in (repository.store / "earlier").iterdir()) == sorted(texts[:-1])
+
+
+def test_what_nobody_goes_on_with_and_what_was_set_aside_goes_when_it_is_older_than_the_window(
+    job: BackupJob, site: BackupSite, repository: Repository
+) -> None:
+    deliver(job)
+    (repository.store / "RESTORE.txt").write_bytes(b"of another version")
+    old, new = int(time.time()) - 8 * DAY_SECONDS, int(time.time()) - 6 * DAY_SECONDS
+    os.utime(repository.store / "RESTORE.txt", (old, old))  # it was long valid, and is set aside now
+    (site.state / "delivered.json").unlink()
+    deliver(job)
+    (earlier,) = (repository.store / "earlier").iterdir()
+    aside = [repository.store / "earlier" / f"RESTORE.txt.{number}" for number in (1, 2)]
+    parts = [repository.store / "full" / f"2026010{number}T000000Z.partial" for number in (1, 2)]
+    for path, moment in zip((*aside, *parts), (old, new, old, new)):
+        if path in parts:
+            path.mkdir()
+            (path / "base.tar.zst.age").write_bytes(b"half")
+        else:
+            path.write_bytes(b"earlier")
+        os.utime(path, (moment, moment))
+    assert repository.run("tend", "--keep-days=7", "--oldest-hours=26").returncode == 0
+    assert set((repository.store / "earlier").iterdir()) == {earlier, aside[1]}
+    assert list((repository.store / "full").glob("*.partial")) == [parts[1]]
+    assert repository.status()["fulls"] == site.fulls()
+
+
 def test_what_breaks_off_leaves_no_backup_and_the_next_run_goes_on(
     job: BackupJob, site: BackupSite, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,6 +287,60 @@ def test_what_breaks_off_leaves_no_backup_and_the_next_run_goes_on(
     monkeypatch.setattr(Offsite, "command", lambda *dummy: repository.command("receive"))
     deliver(job)
     assert repository.files() == own_files(site)
+
+
+def test_who_is_killed_before_a_full_backup_has_its_name_gets_it_again(
+    job: BackupJob, site: BackupSite, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = [sys.executable, "-I", "-c", KILLED, str(repository.program), *repository.command("receive")[3:]]
+    monkeypatch.setattr(Offsite, "command", lambda *dummy: killed)
+    with pytest.raises(BulwarkError, match="broke off"):
+        deliver(job)
+    assert list((repository.store / "full").glob("*.partial/manifest.json"))
+    assert repository.status()["fulls"] == []
+    monkeypatch.setattr(Offsite, "command", lambda *dummy: repository.command("receive"))
+    deliver(job)
+    assert repository.status()["fulls"] == site.fulls()
+    assert delivery.undelivered(job) == []
+    assert repository.files() == own_files(site)
+
+
+def test_a_manifest_that_is_none_does_not_stay(repository: Repository) -> None:
+    path, data = "full/20261127T000000Z/manifest.json", b"{}"
+    offer = {"format": 1, "offer": [[path, len(data), hashlib.sha256(data).hexdigest()]]}
+    (want, answer) = repository.say(offer, {"put": path}, data=data)
+    assert want == {"want": [path], "refused": {}}
+    assert set(answer) == {"error"}
+    assert repository.files() == {}
+
+
+def test_a_damaged_description_there_does_not_keep_what_is_new_from_leaving(
+    job: BackupJob, site: BackupSite, repository: Repository
+) -> None:
+    deliver(job)
+    first = site.fulls()[0]
+    description = repository.store / "full" / first / "manifest.json"
+    damaged = bytearray(description.read_bytes())
+    damaged[10] ^= 1
+    description.write_bytes(damaged)
+    site.run("full")
+    with pytest.raises(BulwarkError, match=rf"{first}/.*is not what was written|{first}/.*is no JSON"):
+        deliver(job)
+    assert repository.status()["fulls"] == site.fulls()[1:]
+    assert {path.partition("/")[2].partition("/")[0] for path in delivery.undelivered(job)} == {first}
+
+
+def test_what_describes_a_file_that_is_refused_is_not_taken(repository: Repository) -> None:
+    """Half a full backup has got damaged: with its manifest it would look like one."""
+    identifier = "20261127T000000Z"
+    data, description = f"full/{identifier}/base.tar.zst.age", f"full/{identifier}/manifest.json"
+    partial = repository.store / "full" / f"{identifier}.partial"
+    partial.mkdir(parents=True)
+    (partial / "base.tar.zst.age").write_bytes(b"evil")
+    digest = hashlib.sha256(b"good").hexdigest()
+    (answer, *dummy) = repository.say({"format": 1, "offer": [[data, 4, digest], [description, 4, digest]]})
+    assert answer["want"] == []
+    assert set(answer["refused"]) == {data, description}
 
 
 def test_a_bit_that_flips_on_the_way_is_noticed(
@@ -287,6 +393,62 @@ def test_who_tends_copies_prunes_what_the_window_does_not_need_and_complains_of_
     assert "its SHA-256 differs" in deep.stderr
     os.truncate(data, 100)
     assert "100 bytes" in repository.run("tend", "--keep-days=7", "--oldest-hours=26").stderr
+
+
+def add_copy(repository: Repository, moment: int, *, arrived: int) -> str:
+    """A set that says to be of a moment, beside the one that is there."""
+    there = max((repository.store / "full").iterdir())
+    manifest = parse_manifest((there / "manifest.json").read_text(encoding="utf-8"), where="manifest.json")
+    text = render_moment(moment)
+    made = dataclasses.replace(manifest, id=render_id(moment), started=text, finished=text, consistent_from=text)
+    folder = repository.store / "full" / made.id
+    shutil.copytree(there, folder)
+    (folder / "manifest.json").write_text(render_manifest(made), encoding="utf-8")
+    os.utime(folder / "manifest.json", (arrived, arrived))
+    return made.id
+
+
+def test_who_takes_the_sender_over_can_not_have_the_copies_of_the_window_removed(
+    job: BackupJob, site: BackupSite, repository: Repository
+) -> None:
+    deliver(job)
+    now = int(time.time())
+    horizon = now - 7 * DAY_SECONDS
+    older, old = (add_copy(repository, now - days * DAY_SECONDS, arrived=now - days * DAY_SECONDS) for days in (9, 8))
+    junk = add_copy(repository, horizon - 1, arrived=now)
+    assert repository.run("tend", "--keep-days=7", "--oldest-hours=26").returncode == 0
+    assert repository.status()["fulls"] == [old, junk, *site.fulls()]
+    assert older not in repository.status()["fulls"]
+
+
+def test_a_moment_to_come_does_not_hide_that_nothing_came(
+    job: BackupJob, site: BackupSite, repository: Repository
+) -> None:
+    deliver(job)
+    long_ago = int(time.time()) - 9 * DAY_SECONDS
+    for path in repository.store.rglob("*"):
+        os.utime(path, (long_ago, long_ago))
+    add_copy(repository, int(time.time()) + 99 * DAY_SECONDS, arrived=long_ago)
+    assert "hours old" in repository.run("tend", "--keep-days=30", "--oldest-hours=26").stdout
+    assert repository.status()["newest_moment_age"] >= 9 * DAY_SECONDS - 1
+
+
+def test_a_segment_whose_description_is_on_its_way_is_no_damage_and_keeps_nothing_from_being_pruned(
+    job: BackupJob, repository: Repository
+) -> None:
+    deliver(job)
+    now = int(time.time())
+    older, old = (add_copy(repository, now - days * DAY_SECONDS, arrived=now - days * DAY_SECONDS) for days in (9, 8))
+    fresh = repository.store / "log" / f"{'0' * 22}77.zst.age"
+    fresh.write_bytes(b"sealed")
+    os.utime(fresh, (now - 500, now - 500))
+    assert repository.status()["damaged"] == []
+    tended = repository.run("tend", "--keep-days=7", "--oldest-hours=26")
+    assert (tended.returncode, tended.stderr) == (0, "")
+    assert old in repository.status()["fulls"]
+    assert older not in repository.status()["fulls"]
+    os.utime(fresh, (now - 700, now - 700))
+    assert repository.status()["damaged"] == [f"{fresh} has no description beside it"]
 
 
 def test_a_node_that_stands_aside_is_late_with_its_whole_cluster_alone(job: BackupJob, repository: Repository) -> None:

@@ -159,11 +159,28 @@ def test_a_set_or_a_segment_that_vanished_as_a_whole_is_missed(site: BackupSite)
 def test_a_segment_that_lost_its_description_is_said_and_not_thrown_away(site: BackupSite) -> None:
     name = filled(site)[-1]
     (site.store / "log" / f"{name}.json").unlink()
+    long_ago = time.time() - 700  # its description could still be on its way if it had just come
+    os.utime(site.store / "log" / f"{name}.zst.age", (long_ago, long_ago))
     site.run("collect")
     site.run("prune")
     assert (site.store / "log" / f"{name}.zst.age").exists()
     assert f"{name}.zst.age has no description beside it" in site.refused("verify")
     assert len(site.status()["damaged"]) == 1
+
+
+def test_a_history_that_got_damaged_is_kept_and_said_until_somebody_has_looked(site: BackupSite) -> None:
+    filled(site)
+    history, aside = site.state / "history.json", site.state / "history.json.damaged"
+    history.write_text("[{", encoding="utf-8")
+    assert "history.json is damaged" in site.status()["last_error"]
+    assert "history.json is damaged" in site.refused("verify")
+    assert aside.read_text(encoding="utf-8") == "[{"
+    site.run("full")
+    assert f"look at {aside}" in site.refused("verify")
+    assert str(aside) in site.status()["last_error"]
+    aside.unlink()
+    site.run("verify")
+    assert site.status()["last_error"] is None
 
 
 def test_a_run_killed_at_any_moment_leaves_nothing_that_looks_complete(site: BackupSite) -> None:

@@ -18,6 +18,7 @@ import re
 import typing as t
 
 from .backup_moments import is_id, parse_moment
+from .backup_segments import is_segment, parse_position
 from .declared_fields import Fields
 from .errors import InvalidDeclaration
 from .sealing import AGE, TOOLS, sealed_name
@@ -27,10 +28,8 @@ _SHA256: t.Final = re.compile(r"[0-9a-f]{64}")
 # What a full backup consists of, before it is sealed.
 _DATA: t.Final = {"postgresql": "base.tar", "mariadb": "data.mbstream"}
 MANIFEST: t.Final = "manifest.json"
-_POSITION: t.Final = {
-    "postgresql": ("start_wal", "timeline", "start_lsn", "end_lsn"),
-    "mariadb": ("binlog_file", "binlog_position", "gtid", "galera_uuid", "galera_seqno"),
-}
+# No file is longer; what is larger comes from somebody who wants us to fail.
+LARGEST_COUNT: t.Final = 2**63 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +136,6 @@ def parse_manifest(text: str, *, where: str) -> Manifest:
     """Raises InvalidDeclaration for anything that :func:`render_manifest` would not have written."""
     fields = _fields(text, where, (*(field.name for field in dataclasses.fields(Manifest)), "format", "check"))
     engine = fields.choice("engine", tuple(_DATA))
-    position = fields.mapping("position")
     manifest = Manifest(
         id=fields.required_text("id"),
         job=fields.required_text("job"),
@@ -145,7 +143,7 @@ def parse_manifest(text: str, *, where: str) -> Manifest:
         started=_moment(fields, "started"),
         finished=_moment(fields, "finished"),
         consistent_from=_moment(fields, "consistent_from"),
-        position={key: position.get(key) for key in _POSITION[engine]},
+        position=_position(fields, engine),
         server_version=fields.text("server_version") or "",
         tool_version=fields.text("tool_version") or "",
         system_identifier=fields.text("system_identifier") or "",
@@ -172,6 +170,8 @@ def parse_sidecar(text: str, *, where: str) -> Sidecar:
     switches = fields.items("switches")
     if not all(isinstance(item, list) and [type(part) for part in item] == [int, str] for item in switches):
         raise fields.wrong("switches", switches, "a list of pairs")
+    for dummy, place in switches:
+        _checked(parse_position, place, fields.where)
     sidecar = Sidecar(
         name=fields.required_text("name"),
         bytes=_count(fields, "bytes"),
@@ -225,9 +225,31 @@ def _sealed_file(item: t.Any, where: str) -> SealedFile:
     )
 
 
+def _position(fields: Fields, engine: str) -> dict[str, t.Any]:
+    """Whoever took a host over may write anything into it, and it is calculated with."""
+    entry = fields.mapping("position")
+    if engine == "mariadb":
+        known = ("binlog_file", "binlog_position", "gtid", "galera_uuid", "galera_seqno")
+        place = Fields(entry, where=f"{fields.where}: position", known=known)
+        numbers = ("binlog_position", "galera_seqno")
+        return {key: place.number(key) if key in numbers else place.text(key) for key in known}
+    place = Fields(entry, where=f"{fields.where}: position", known=("start_wal", "timeline", "start_lsn", "end_lsn"))
+    found: dict[str, t.Any] = {
+        "start_wal": place.required_text("start_wal"),
+        "timeline": _count(place, "timeline"),
+        "start_lsn": place.required_text("start_lsn"),
+        "end_lsn": place.required_text("end_lsn"),
+    }
+    if not is_segment(found["start_wal"]):
+        raise InvalidDeclaration(f"{place.where}: start_wal is no segment of a log", _HINT)
+    for key in ("start_lsn", "end_lsn"):
+        _checked(parse_position, found[key], place.where)
+    return found
+
+
 def _count(fields: Fields, key: str) -> int:
     value = fields.number(key)
-    if value is None or value < 0:
+    if value is None or not 0 <= value <= LARGEST_COUNT:
         raise InvalidDeclaration(f"{fields.where}: {key} is no count", _HINT)
     return value
 
@@ -241,5 +263,13 @@ def _checksum(fields: Fields, key: str) -> str:
 
 def _moment(fields: Fields, key: str) -> str:
     value = fields.required_text(key)
-    parse_moment(value)
+    _checked(parse_moment, value, fields.where)
     return value
+
+
+def _checked(parse: t.Callable[[str], t.Any], text: str, where: str) -> None:
+    """Raises InvalidDeclaration that says where the text is."""
+    try:
+        parse(text)
+    except InvalidDeclaration as error:
+        raise InvalidDeclaration(f"{where}: {error.message}", _HINT) from None

@@ -33,38 +33,47 @@ def plan_pruning(
     manifests: t.Sequence[Manifest],
     sidecars: t.Sequence[Sidecar],
     *,
-    verified: str,
+    verified: str | None,
     now: int,
     keep_days: int,
     orphans: t.Sequence[str] = (),
+    arrived: t.Mapping[str, int] | None = None,
 ) -> Pruning:
     """What the last ``keep_days`` days don't need.
 
     :param manifests: of sound sets only: a damaged one covers no moment.
     :param orphans: names of segments without a sidecar, which a pruning that was killed may have left.
-    :param verified: id of the full backup that was made and read back; everything else leans on it.
+    :param verified: id of the full backup that was made and read back; everything else leans on it. None where each
+        was compared with its checksum as it came.
+    :param arrived: when each full backup came here, by id, in seconds since the epoch, where somebody else makes them:
+        whoever takes that host over may write any time into a manifest, and none counts as older than its arrival.
     """
-    ordered = sorted(manifests, key=lambda manifest: (parse_moment(manifest.consistent_from), manifest.id))
-    if not ordered or verified != ordered[-1].id:
+    since = {one.id: max(parse_moment(one.consistent_from), (arrived or {}).get(one.id, 0)) for one in manifests}
+    ordered = sorted(manifests, key=lambda manifest: (since[manifest.id], manifest.id))
+    if not ordered or verified not in (None, ordered[-1].id):
         return Pruning(reason="the newest full backup is not verified")
-    if parse_moment(ordered[-1].consistent_from) > now:
+    if len({manifest.engine for manifest in ordered}) > 1:  # one of them is not of this server
+        return Pruning(reason="there are full backups of two engines")
+    if since[ordered[-1].id] > now:
         return Pruning(reason="the newest full backup is of a later time than the clock's")
     horizon = now - keep_days * DAY_SECONDS
-    kept = _kept(ordered, sidecars, horizon)
+    kept = _kept(ordered, sidecars, horizon, since)
     fulls = tuple(manifest.id for manifest in ordered if manifest not in kept)
     return Pruning(fulls, _segments(kept, sidecars, orphans))
 
 
-def _kept(ordered: t.Sequence[Manifest], sidecars: t.Sequence[Sidecar], horizon: int) -> list[Manifest]:
+def _kept(
+    ordered: t.Sequence[Manifest], sidecars: t.Sequence[Sidecar], horizon: int, since: t.Mapping[str, int]
+) -> list[Manifest]:
     """The newest one from which the window's first moment can be reached, and all that came later.
 
     One that lies on a timeline that was left covers less than an older one: then that one stays, too.
     """
-    wanted = _within(restorable(ordered, sidecars), horizon)
-    old_enough = sum(parse_moment(manifest.consistent_from) <= horizon for manifest in ordered)
+    wanted = _within(restorable(ordered, sidecars, since=since), horizon)
+    old_enough = sum(since[manifest.id] <= horizon for manifest in ordered)
     for first in range(max(old_enough - 1, 0), 0, -1):
         kept = list(ordered[first:])
-        if _within(restorable(kept, sidecars), horizon) == wanted:
+        if _within(restorable(kept, sidecars, since=since), horizon) == wanted:
             return kept
     return list(ordered)
 

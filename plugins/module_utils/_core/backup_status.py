@@ -19,6 +19,7 @@ from .backup_moments import parse_moment, render_moment
 from .backup_segments import is_segment
 from .backup_window import gaps, restorable
 from .binary_log import is_stored_log
+from .errors import InvalidDeclaration
 
 LONGEST_HISTORY: t.Final = 100
 # Outcome of a full backup that another node of the cluster made.
@@ -53,14 +54,16 @@ class Run:
 
 
 def parse_history_file(text: str) -> tuple[Run, ...]:
-    """Entries that can't be read are left out: the history informs, it decides nothing about data."""
+    """Raises InvalidDeclaration for anything that :func:`render_history_file` would not have written."""
     try:
-        entries = json.loads(text or "[]")
-    except ValueError:
-        return ()
-    if not isinstance(entries, list):
-        return ()
-    return tuple(Run(**entry) for entry in entries if isinstance(entry, dict) and set(entry) == _MANDATORY)
+        entries = json.loads(text)
+    except (ValueError, RecursionError):
+        entries = None
+    if not isinstance(entries, list) or not all(
+        isinstance(entry, dict) and set(entry) == _MANDATORY for entry in entries
+    ):
+        raise InvalidDeclaration("it is not what was written")
+    return tuple(Run(**entry) for entry in entries)
 
 
 def render_history_file(history: t.Iterable[Run]) -> str:

@@ -94,10 +94,19 @@ def read_log(sidecars: t.Iterable[Sidecar]) -> Log:
     )
 
 
-def restorable(manifests: t.Iterable[Manifest], sidecars: t.Iterable[Sidecar]) -> list[Interval]:
-    """Oldest first; intervals that touch are one."""
-    log = read_log(sidecars)
-    return _merged(_interval(manifest, log) for manifest in manifests)
+def restorable(
+    manifests: t.Iterable[Manifest], sidecars: t.Iterable[Sidecar], *, since: t.Mapping[str, int] | None = None
+) -> list[Interval]:
+    """Oldest first; intervals that touch are one.
+
+    :param since: of full backups, by id, a moment (seconds since the epoch) before which they count for nothing.
+    """
+    log, since = read_log(sidecars), since or {}
+    return _merged(_since(_interval(manifest, log), since.get(manifest.id, 0)) for manifest in manifests)
+
+
+def _since(found: Interval, moment: int) -> Interval:
+    return Interval(max(found.start, moment), max(found.end, moment))
 
 
 def gaps(manifests: t.Iterable[Manifest], sidecars: t.Iterable[Sidecar]) -> list[Gap]:

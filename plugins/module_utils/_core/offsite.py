@@ -25,7 +25,7 @@ import json
 import re
 import typing as t
 
-from .backup_manifest import MANIFEST, Contents, data_files
+from .backup_manifest import LARGEST_COUNT, MANIFEST, Contents, data_files
 from .backup_moments import is_id
 from .backup_segments import is_stored_name
 from .errors import InvalidDeclaration
@@ -185,7 +185,7 @@ def _offered(entry: t.Any) -> Offered:
     path, size, sha256 = entry
     if not isinstance(path, str) or not is_of_store(path):
         raise InvalidDeclaration(f"{str(path)[:200]!r} is no file of a store")
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= LARGEST_COUNT:
         raise InvalidDeclaration(f"{path}: its size is no number")
     if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
         raise InvalidDeclaration(f"{path}: its SHA-256 is none")
@@ -209,7 +209,7 @@ def is_of_store(path: str) -> bool:
 def parse_line(line: str) -> dict[str, t.Any]:
     try:
         message = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         message = None
     if not isinstance(message, dict):
         raise InvalidDeclaration(f"what came is no message: {line[:100]!r}")

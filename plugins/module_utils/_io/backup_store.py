@@ -12,6 +12,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import math
 import os
 import shutil
 import stat
@@ -26,6 +27,9 @@ from .._core.sealing import TOOLS, sealed_name, stem_of, tool_of
 
 PARTIAL: t.Final = ".partial"
 _LONGEST_TEXT: t.Final = 1024 * 1024
+# A sealed file gets its name before its description is written, or comes from another host, and whoever looks then has
+# no lock. Between the two is a write to a disk, or a line that broke off, which the next minute's run makes up for.
+_SETTLING_SECONDS: t.Final = 600
 _BUFFER_BYTES: t.Final = 1024 * 1024
 
 
@@ -269,6 +273,19 @@ class Store:
         ]
         return Contents(tuple(manifests), tuple(sidecars), tuple(damaged))
 
+    def arrived(self, contents: Contents) -> dict[str, int]:
+        """When each description was written here, in seconds since the epoch, by a set's id or a segment's name.
+
+        On a host that keeps copies that is when it came: unlike what it says, it is not up to who sends it.
+        """
+        paths = {one.id: os.path.join(self.full, one.id, MANIFEST) for one in contents.manifests}
+        paths.update({one.name: self.sidecar_path(one.name) for one in contents.sidecars})
+        found = {}
+        for name, path in paths.items():
+            with contextlib.suppress(OSError):  # pruned in the meantime
+                found[name] = math.ceil(os.lstat(path).st_mtime)
+        return found
+
     def _full(self, name: str, damaged: list[str], *, contents: bool) -> Manifest | None:
         path = os.path.join(self.full, name)
         if name.endswith(PARTIAL):
@@ -297,7 +314,8 @@ class Store:
             stem = stem_of(name) if tool_of(name) else name.removesuffix(".json")
             if not is_stored_name(stem) and not name.endswith(PARTIAL):
                 damaged.append(f"{os.path.join(self.log, name)} is no segment of ours")
-        damaged += [f"{os.path.join(self.log, name)} has no description beside it" for name in self._undescribed()]
+        undescribed = [os.path.join(self.log, name) for name in self._undescribed()]
+        damaged += [f"{path} has no description beside it" for path in undescribed if not _is_settling(path)]
         return sorted(name for name in there if is_stored_name(name))
 
     def _segment(self, name: str, damaged: list[str], *, contents: bool) -> Sidecar | None:
@@ -315,6 +333,14 @@ class Store:
                 damaged.append(_line(path, error))
             return None
         return sidecar
+
+
+def _is_settling(path: str) -> bool:
+    """Also one that has gone since. A time to come is none that a file of ours has."""
+    try:
+        return abs(time.time() - os.lstat(path).st_mtime) < _SETTLING_SECONDS
+    except OSError:
+        return not os.path.lexists(path)
 
 
 def _check(path: str, size: int, expected: str, *, contents: bool) -> None:

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import time
 import typing as t
 
@@ -83,13 +84,26 @@ class Receiver:
                 self._answer({"differs": one.path})
 
     def _sort(self, offered: t.Sequence[Offered]) -> tuple[list[Offered], dict[str, str]]:
+        """What can't be judged is refused, and keeps nothing else from being taken in."""
         wanted, refused = [], {}
+        spoiled = set()  # a description of one of these would be about something else than what is there
         for one in offered:
-            present = self._present(one)
-            if present is None or (one.is_text and present != one.sha256):
+            why = "there is another file of that name, which stays as it is"
+            try:
+                present = self._present(one)
+            except BulwarkError as error:
+                present, why = "", error.message
+            except OSError as error:
+                present, why = "", f"it can't be read: {error.strerror}"
+            if present == one.sha256:
+                continue
+            if one.described in spoiled:
+                refused[one.path] = "what it describes is not there"
+            elif present is None or one.is_text:
                 wanted.append(one)
-            elif present != one.sha256:
-                refused[one.path] = "there is another file of that name, which stays as it is"
+            else:
+                refused[one.path] = why
+                spoiled.add(one.described)
         return wanted, refused
 
     def _present(self, one: Offered) -> str | None:
@@ -126,14 +140,14 @@ class Receiver:
         return path
 
     def _take(self, one: Offered) -> bool:
-        """Whether it is what was offered; if it is not, nothing is left of it."""
+        """Whether it is what was offered, on the way and on the disk; if it is not, nothing is left of it."""
         arriving = os.path.join(self.store, _ARRIVING, os.path.basename(one.path))
         descriptor = create_file(arriving)
         try:
             with os.fdopen(descriptor, "wb", buffering=0) as stream:
                 digest = self._copy(stream, one.bytes)
                 sync_file(descriptor, arriving)
-            if digest != one.sha256:
+            if digest != one.sha256 or checksum(arriving, from_disk=True) != (one.bytes, one.sha256):
                 return False
             self._put_in_place(one, arriving)
         finally:
@@ -174,7 +188,11 @@ class Receiver:
     def _finish(self, one: Offered, path: str) -> None:
         """The manifest came last: is it one of this backup, and is all of it here?"""
         folder = os.path.dirname(path)
-        manifest = parse_manifest(read_text(path), where=one.path)
+        try:
+            manifest = parse_manifest(read_text(path), where=one.path)
+        except BulwarkError:
+            os.unlink(path)
+            raise
         missing = [
             file.name
             for file in manifest.files
@@ -187,16 +205,31 @@ class Receiver:
         rename(folder, os.path.join(self.store, "full", one.full))
 
     def _keep_earlier(self, path: str) -> None:
-        if os.path.lexists(path):
-            folder = os.path.join(self.store, _EARLIER)
-            open_folder(folder)
-            rename(path, os.path.join(folder, f"{os.path.basename(path)}.{render_id(time.time())}"))
+        if not os.path.lexists(path):
+            return
+        folder, moment = os.path.join(self.store, _EARLIER), time.time()
+        open_folder(folder)
+        name = f"{os.path.basename(path)}.{render_id(moment)}"
+        number = 0
+        while os.path.lexists(os.path.join(folder, name)):  # of the same second: a sender may be fast
+            number += 1
+            name = f"{os.path.basename(path)}.{render_id(moment)}-{number}"
+        os.utime(path, follow_symlinks=False)  # from now on it is earlier, however long it was valid
+        rename(path, os.path.join(folder, name))
 
     def _sweep(self) -> None:
-        """What conversations that broke off left. Parts of full backups stay: the next one goes on from there."""
+        """What conversations that broke off left. Parts of full backups stay: the next one goes on from there.
+
+        The manifest of one that did not get its name any more goes: it comes once more, and then the name is given.
+        """
         folder = os.path.join(self.store, _ARRIVING)
         for name in os.listdir(folder):
             os.unlink(os.path.join(folder, name))
+        folder = os.path.join(self.store, "full")
+        for name in os.listdir(folder):
+            if name.endswith(PARTIAL):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(folder, name, MANIFEST))
 
     def _check_room(self, size: int) -> None:
         free = free_percent(self.store, size)
@@ -215,6 +248,22 @@ class Receiver:
     def _answer(self, message: t.Mapping[str, t.Any]) -> None:
         self._target.write(json.dumps(message).encode() + b"\n")
         self._target.flush()
+
+
+def clear_up(store: str, *, before: float) -> None:
+    """Remove what nobody goes on with, and what was set aside, before a moment. Only under the store's lock.
+
+    :param before: in seconds since the epoch, by when this host wrote it last.
+    """
+    for folder, ending in (("full", PARTIAL), (_EARLIER, "")):
+        with contextlib.suppress(FileNotFoundError), os.scandir(os.path.join(store, folder)) as entries:
+            for entry in entries:
+                if not entry.name.endswith(ending) or entry.stat(follow_symlinks=False).st_mtime >= before:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path)
+                else:
+                    os.unlink(entry.path)
 
 
 def texts_of(store: str) -> list[str]:

@@ -21,6 +21,7 @@ from .._core.backup_moments import parse_moment, render_id
 from .._core.binary_log import ServerLogs, first_wanted, split_server_name
 from .._core.binary_log_window import leads_into, read_chains
 from .._core.errors import ApplyFailed, BulwarkError, InvalidDeclaration
+from .._io.backup_cluster import observe_node
 from .._io.backup_store import Store, write_text
 from .._io.binary_log import (
     Streamed,
@@ -156,10 +157,15 @@ def _ask_for_a_full_backup(job: BackupJob, store: Store, streamed: Streamed, say
     numbers = [log.number for log, dummy in streamed.logs(chains[-1])]
     if not numbers or leads_into(contents.manifests, read_chains(contents.sidecars), chains[-1], numbers):
         return
-    if _was_tried(job, chains[-1]):
+    if _was_tried(job, chains[-1]) or not _may_make_it(job):
         return
     write_text(path, f"the server began the chain {chains[-1]} of binary logs\n")
     say(f"the chain {chains[-1]} of binary logs has no full backup yet: one is made now")
+
+
+def _may_make_it(job: BackupJob) -> bool:
+    """On a cluster, whether this node is one of those that do; a writer waits for the next one that others make."""
+    return job.cluster is None or observe_node(_place(job)).name in job.cluster.candidates
 
 
 def _was_tried(job: BackupJob, chain: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import time
 import typing as t
 
@@ -18,7 +19,7 @@ from .._core.backup_job_file import BackupJob, MariaDBPlace
 from .._core.errors import ApplyFailed, BulwarkError, ObservationFailed
 from .._io.backup_cluster import change_lease, observe_node, read_lease
 from .console import Say
-from .full_backup import make_full
+from .full_backup import FULL_WANTED, make_full
 from .state import Done
 
 _ASK_AGAIN_SECONDS: t.Final = 2
@@ -26,6 +27,8 @@ _ASK_AGAIN_SECONDS: t.Final = 2
 
 def make_full_in_turn(job: BackupJob, say: Say) -> Done:
     """As ``make_full``, where it is this node's turn. Raises BulwarkError, also if no node has made the backup."""
+    with contextlib.suppress(FileNotFoundError):  # whatever comes of it: who asked will ask again
+        os.unlink(os.path.join(job.state, FULL_WANTED))
     if job.cluster is None or not isinstance(job.server, MariaDBPlace):
         return make_full(job, say)
     lease = _take_lease(job, job.server, job.cluster, say)

@@ -17,12 +17,11 @@ import time
 import typing as t
 
 from .._core.backup_manifest import Contents
-from .._core.backup_moments import parse_moment
-from .._core.backup_retention import plan_pruning
+from .._core.backup_retention import DAY_SECONDS, plan_pruning
 from .._core.backup_window import restorable
 from .._core.errors import BulwarkError, DidNotTakeEffect
 from .._io.backup_store import Store, locked
-from .._io.offsite_receiving import Receiver
+from .._io.offsite_receiving import Receiver, clear_up
 from .console import complain, say
 
 _PROGRAM: t.Final = "bulwark-copies"
@@ -78,19 +77,24 @@ def _act(options: argparse.Namespace) -> None:
 def _tend(options: argparse.Namespace) -> None:
     """Prune first; then every complaint counts, and the first one is the error."""
     store = Store(options.store)
+    clear_up(options.store, before=time.time() - options.keep_days * DAY_SECONDS)
     contents = store.look(contents=options.deep)
     now = math.ceil(time.time())
     complaints = [*contents.damaged, *_prune(store, contents, now, options.keep_days)]
-    complaints += _lateness(options, [contents, *(Store(path).look() for path in options.beside)], now)
+    complaints += _lateness(options, [(store, contents), *_looked_at(options.beside)], now)
     if complaints:
         for line in complaints[1:]:
             say(line)
         raise DidNotTakeEffect(complaints[0], "Look at the host that sends, and at the network between")
 
 
-def _lateness(options: argparse.Namespace, stores: t.Iterable[Contents], now: int) -> list[str]:
+def _looked_at(paths: t.Iterable[str]) -> list[tuple[Store, Contents]]:
+    return [(store, store.look()) for store in map(Store, paths)]
+
+
+def _lateness(options: argparse.Namespace, stores: t.Iterable[tuple[Store, Contents]], now: int) -> list[str]:
     """In which of the stores of a cluster the newest moment is can differ from night to night."""
-    reach = [interval.end for found in stores for interval in restorable(found.manifests, found.sidecars)]
+    reach = [moment for store, contents in stores if (moment := _newest_moment(store, contents)) is not None]
     where = " and ".join([options.store, *options.beside])
     if not reach:
         return [f"{where} {'have' if options.beside else 'has'} no backup that can be restored"]
@@ -99,14 +103,22 @@ def _lateness(options: argparse.Namespace, stores: t.Iterable[Contents], now: in
     return []
 
 
+def _newest_moment(store: Store, contents: Contents) -> int | None:
+    """No later than what came last: a time to come, as its sender may write, must not hide that nothing comes."""
+    ends = [interval.end for interval in restorable(contents.manifests, contents.sidecars)]
+    return min(max(ends), max(store.arrived(contents).values(), default=0)) if ends else None
+
+
 def _prune(store: Store, contents: Contents, now: int, keep_days: int) -> list[str]:
     """Remove what the window does not need. Why not, if nothing was."""
-    newest = max(contents.manifests, key=lambda one: parse_moment(one.consistent_from), default=None)
-    if not newest:
+    if not contents.manifests:
         return []
     if contents.damaged:  # what nothing else seems to need may be what the damaged one needs once it is mended
         return ["nothing was pruned while copies are damaged"]
-    plan = plan_pruning(contents.manifests, contents.sidecars, verified=newest.id, now=now, keep_days=keep_days)
+    arrived = store.arrived(contents)
+    plan = plan_pruning(
+        contents.manifests, contents.sidecars, verified=None, now=now, keep_days=keep_days, arrived=arrived
+    )
     for identifier in plan.fulls:
         store.remove_full(identifier)
     for name in plan.segments:
@@ -117,12 +129,12 @@ def _prune(store: Store, contents: Contents, now: int, keep_days: int) -> list[s
 
 
 def _status(path: str) -> dict[str, t.Any]:
-    contents = Store(path).look()
-    intervals = restorable(contents.manifests, contents.sidecars)
+    ((store, contents),) = _looked_at([path])
+    newest = _newest_moment(store, contents)
     return {
         "fulls": [manifest.id for manifest in contents.manifests],
         "segments": len(contents.sidecars),
         "bytes": sum(one.bytes for one in contents.manifests) + sum(one.bytes for one in contents.sidecars),
-        "newest_moment_age": math.ceil(time.time()) - max(one.end for one in intervals) if intervals else None,
+        "newest_moment_age": None if newest is None else math.ceil(time.time()) - newest,
         "damaged": list(contents.damaged),
     }

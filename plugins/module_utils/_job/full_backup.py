@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import shutil
@@ -38,8 +37,6 @@ FULL_WANTED: t.Final = "full-wanted"
 def make_full(job: BackupJob, say: Say) -> Done:
     """Only under the lock. Raises BulwarkError; then no set has come into being, and none has gone."""
     started = time.time()
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(os.path.join(job.state, FULL_WANTED))
     store = Store(job.store)
     store.make(with_log=bool(job.incoming or job.stream))
     earlier = [manifest.bytes for manifest in store.look().manifests]

@@ -19,7 +19,7 @@ import typing as t
 from .._core.backup_job_file import MARIADB, PGBACKREST, POSTGRESQL
 from .._core.backup_manifest import Contents, Manifest, Sidecar
 from .._core.backup_moments import render_id, render_moment
-from .._core.backup_status import Run, add_run, parse_history_file, render_history_file
+from .._core.backup_status import Run
 from .._core.errors import ApplyFailed, BulwarkError, DidNotTakeEffect, ObservationFailed, first_of
 from .._core.restore_proofs import proof_of_another, restore_proofs
 from .._core.restore_script import engine_of, job_of, render_script, value_of
@@ -62,6 +62,7 @@ from .._io.restore_test_cluster import other_tests
 from .._io.restore_test_evidence import latest_record, latest_records, write_evidence
 from .._io.restore_test_scratch import Scratch, remove_leftovers
 from .._io.restore_test_source import look_at_source
+from .state import read_runs, remember_at
 
 Say = t.Callable[[str], None]
 
@@ -117,7 +118,7 @@ def clear(test: RestoreTest, say: Say) -> None:
 
 
 def status(test: RestoreTest) -> dict[str, t.Any]:
-    return describe_status(test, _read_history(test), latest_record(test.evidence)[0])
+    return describe_status(test, read_runs(_history(test)), latest_record(test.evidence)[0])
 
 
 @contextlib.contextmanager
@@ -331,17 +332,13 @@ def _record(test: RestoreTest, findings: Findings, error: str) -> str:
         run = Run(**{**run.__dict__, "outcome": "failure", "error": error or str(problem)})
         raise
     finally:
-        history = add_run(_read_history(test), run)
-        write_text(os.path.join(test.state, "history.json"), render_history_file(history), 0o640)
-        answer = describe_status(test, history, json.loads(text))
+        remember_at(_history(test), run, 0o640)
+        answer = describe_status(test, read_runs(_history(test)), json.loads(text))
         write_text(os.path.join(test.state, "status.json"), json.dumps(answer, indent=1, sort_keys=True) + "\n", 0o644)
 
 
-def _read_history(test: RestoreTest) -> tuple[Run, ...]:
-    try:
-        return parse_history_file(read_text(os.path.join(test.state, "history.json")))
-    except (OSError, BulwarkError):
-        return ()
+def _history(test: RestoreTest) -> str:
+    return os.path.join(test.state, "history.json")
 
 
 def _running(test: RestoreTest) -> str:

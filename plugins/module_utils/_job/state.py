@@ -17,8 +17,13 @@ import typing as t
 from .._core.backup_job_file import BackupJob
 from .._core.backup_moments import parse_moment, render_moment
 from .._core.backup_status import ASIDE, Run, add_run, parse_history_file, render_history_file
-from .._core.errors import BulwarkError
-from .._io.backup_store import is_locked, locked, read_text, write_text
+from .._core.errors import BulwarkError, ObservationFailed
+from .._io.backup_store import is_locked, locked, read_text, rename, write_text
+from .console import say
+
+# A command that nobody starts: under this name a history tells of itself.
+_HISTORY: t.Final = "history"
+_DAMAGED: t.Final = ".damaged"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +41,34 @@ class Done:
 def read_history(job: BackupJob) -> tuple[Run, ...]:
     """With a full backup that came to no end, because it was killed or the host went down, as a failure."""
     cut_off = None if is_locked(lock_of(job)) else _begun(job)
-    return (*_written(job), *([cut_off] if cut_off else []))
+    return (*read_runs(_path(job)), *([cut_off] if cut_off else []))
+
+
+def history_complaint(job: BackupJob) -> str:
+    """What is wrong with the history's file, or was and has not been looked at; empty for nothing."""
+    return next((run.error for run in read_runs(_path(job)) if run.command == _HISTORY), "")
+
+
+def read_runs(path: str) -> tuple[Run, ...]:
+    """What a history's file says. That it is damaged, or was, is a failure in it until somebody has seen to it."""
+    aside = f"{path}{_DAMAGED}"
+    try:
+        written = _written(path)
+    except ObservationFailed as error:
+        return (_told_failure(path, f"{error.message}; the next run keeps it as {aside} and begins a new one"),)
+    if os.path.lexists(aside):
+        told = f"{path} was damaged and has begun anew: look at {aside}, then remove it"
+        return (_told_failure(aside, told), *written)
+    return written
+
+
+def _told_failure(path: str, error: str) -> Run:
+    """As old as the file."""
+    try:
+        moment = render_moment(os.lstat(path).st_mtime)
+    except OSError:
+        moment = render_moment(time.time())
+    return Run(_HISTORY, moment, moment, 0.0, "failure", error)
 
 
 def lock_of(job: BackupJob) -> str:
@@ -70,19 +102,34 @@ def _begun(job: BackupJob) -> Run | None:
     return Run("full", started, started, 0.0, "failure", error)
 
 
-def _written(job: BackupJob) -> tuple[Run, ...]:
+def _written(path: str) -> tuple[Run, ...]:
+    """Nothing where there is no file yet. Raises ObservationFailed for one that can't be read."""
     try:
-        return parse_history_file(read_text(_path(job)))
-    except (OSError, BulwarkError):
+        return parse_history_file(read_text(path))
+    except FileNotFoundError:
         return ()
+    except OSError as error:
+        raise ObservationFailed(f"can't read {path}: {error.strerror}") from None
+    except BulwarkError:
+        raise ObservationFailed(f"{path} is damaged") from None
 
 
 def remember(job: BackupJob, run: Run) -> None:
     with locked(os.path.join(job.state, "history.lock"), what="another run", seconds=30):
-        before = _written(job)
-        after = add_run(before, run)
-        if after != before:
-            write_text(_path(job), render_history_file(after))
+        remember_at(_path(job), run)
+
+
+def remember_at(path: str, run: Run, mode: int = 0o600) -> None:
+    """Add a run to a history's file. A damaged one is not written over: it gets another name, and is told of."""
+    try:
+        before = _written(path)
+    except ObservationFailed as error:
+        rename(path, f"{path}{_DAMAGED}")
+        say(f"{error.message}; it is kept as {path}{_DAMAGED}: look at it, then remove it")
+        before = ()
+    after = add_run(before, run)
+    if after != before:
+        write_text(path, render_history_file(after), mode)
 
 
 def describe_run(

@@ -24,7 +24,7 @@ from .._io.backup_log import receipts
 from .._io.backup_store import read_text
 from .binary_log import LAST_SEALED
 from .console import Say
-from .state import Done, read_history
+from .state import Done, history_complaint, read_history
 
 
 def verify(job: BackupJob, say: Say, *, deep: bool) -> Done:
@@ -39,6 +39,8 @@ def verify(job: BackupJob, say: Say, *, deep: bool) -> Done:
         say("another node of the cluster has the backups")
         return Done()
     wrong = [*contents.damaged, *_descriptions(job, contents), *_missing(job, contents), *_gaps(contents)]
+    complaint = history_complaint(job)  # without it, what was there is not known
+    wrong += [complaint] if complaint else []
     for line in wrong:
         say(line)
     if wrong:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import typing as t
@@ -231,6 +232,43 @@ def test_a_size_is_judged_by_the_median_of_earlier_ones(size: int, earlier: list
     assert (judge_size(size, earlier, 0.5) is None) is plausible
 
 
+@pytest.mark.parametrize(
+    ("engine", "key", "value"),
+    [
+        ("postgresql", "timeline", "x"),
+        ("postgresql", "timeline", None),
+        ("postgresql", "timeline", -1),
+        ("postgresql", "timeline", 2**63),
+        ("postgresql", "start_lsn", "0/2; rm"),
+        ("postgresql", "end_lsn", 7),
+        ("postgresql", "end_lsn", None),
+        ("postgresql", "start_wal", "../x"),
+        ("postgresql", "start_wal", ["x"]),
+        ("mariadb", "binlog_file", 7),
+        ("mariadb", "binlog_position", "x"),
+        ("mariadb", "gtid", {}),
+    ],
+)
+def test_a_position_that_is_none_is_told_in_a_line(engine: str, key: str, value: t.Any) -> None:
+    """Its checksum is right: whoever took the host over wrote it."""
+    manifest = full(1000, engine=engine)
+    text = render_manifest(dataclasses.replace(manifest, position={**manifest.position, key: value}))
+    assert parse_manifest(render_manifest(manifest), where="m") == manifest
+    with pytest.raises(InvalidDeclaration, match=r"^m: position"):
+        parse_manifest(text, where="m")
+
+
+def test_a_place_in_a_history_that_is_none_is_told_in_a_line() -> None:
+    with pytest.raises(InvalidDeclaration, match=r"^s: 'x' is no position"):
+        parse_sidecar(render_sidecar(history(2, (1, "x"))), where="s")
+
+
+def test_more_bytes_than_a_disk_holds_are_no_count() -> None:
+    sidecar = dataclasses.replace(segment(7, 1000), bytes=2**63)
+    with pytest.raises(InvalidDeclaration, match="bytes is no count"):
+        parse_sidecar(render_sidecar(sidecar), where="s")
+
+
 def test_positions_are_read_from_what_the_tools_say() -> None:
     said = [
         "pg_basebackup: write-ahead log start point: 0/2000028 on timeline 3",
@@ -268,7 +306,9 @@ def test_collecting_every_minute_does_not_crowd_out_the_full_backups() -> None:
         runs = add_run(runs, a_run("collect", "success"))
     assert [run.outcome for run in runs] == ["success", "failure", "success"]
     assert parse_history_file(render_history_file(runs)) == runs
-    assert parse_history_file("{broken") == ()
+    for damaged in ("{broken", "", "{}", "[1]"):
+        with pytest.raises(InvalidDeclaration):
+            parse_history_file(damaged)
 
 
 def test_an_error_stands_until_a_success_of_the_same_command() -> None:

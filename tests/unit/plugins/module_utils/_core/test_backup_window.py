@@ -103,12 +103,42 @@ def test_the_set_from_before_the_window_stays_and_what_is_older_goes() -> None:
     assert len(plan.segments) == 30
 
 
+def test_a_set_is_as_old_as_its_stay_here_whatever_it_says_of_itself() -> None:
+    """Whoever takes the sender over adds one that says to be from just before the window, and to reach all of it."""
+    sets = [full(day * DAY + DAY // 2, start=6 + 10 * day) for day in range(1, 10)]
+    arrived = {one.id: parse_moment(one.consistent_from) + 600 for one in sets}
+    log = [segment(number, number * DAY // 10) for number in range(1, 101)]
+    now, junk = 10 * DAY, full(3 * DAY - 1, start=30)
+    honest = plan_pruning(sets, log, verified=None, now=now, keep_days=7, arrived=arrived)
+    assert honest.fulls == (sets[0].id,)
+    assert honest.segments[-1] == segment(25, 0).name
+    believed = plan_pruning([*sets, junk], log, verified=None, now=now, keep_days=7)
+    assert believed.fulls == (sets[0].id, sets[1].id)
+    arrived[junk.id] = now - 60
+    assert plan_pruning([*sets, junk], log, verified=None, now=now, keep_days=7, arrived=arrived) == honest
+    late = {**arrived, junk.id: now + 1}
+    assert "clock" in plan_pruning([*sets, junk], log, verified=None, now=now, keep_days=7, arrived=late).reason
+
+
+def test_a_set_counts_for_no_moment_before_it_came() -> None:
+    log = [segment(number, 1000 + 60 * number) for number in range(1, 4)]
+    assert restorable([full(1000)], log, since={full(1000).id: 1100}) == [Interval(1100, 1179)]
+    assert restorable([full(1000)], log, since={full(1000).id: 2000}) == [Interval(2000, 2000)]
+
+
 def test_nothing_goes_before_the_newest_set_is_verified() -> None:
     sets = [full(day * DAY) for day in range(1, 20)]
     for verified in ("", sets[0].id, "20990101T000000Z"):
         plan = plan_pruning(sets, [], verified=verified, now=30 * DAY, keep_days=1)
         assert (plan.fulls, plan.segments) == ((), ())
         assert plan.reason
+
+
+def test_nothing_goes_while_sets_of_two_engines_are_there() -> None:
+    sets = [full(DAY), full(20 * DAY), full(2 * DAY, engine="mariadb")]
+    plan = plan_pruning(sets, [], verified=None, now=30 * DAY, keep_days=1)
+    assert (plan.fulls, plan.segments) == ((), ())
+    assert "two engines" in plan.reason
 
 
 def test_nothing_goes_while_the_clock_is_behind_the_newest_set() -> None:

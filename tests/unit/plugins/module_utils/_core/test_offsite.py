@@ -68,3 +68,16 @@ def test_only_what_is_sealed_may_be_long() -> None:
         else:
             with pytest.raises(InvalidDeclaration, match="too many for a description"):
                 parse_offer(text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 100_000,
+        json.dumps({"format": 1, "offer": [["log/000000010000000000000002.zst.gpg", 10**400, "ab" * 32]]}),
+        json.dumps({"format": 1, "offer": [["log/000000010000000000000002.zst.gpg", 2**63, "ab" * 32]]}),
+    ],
+)
+def test_what_no_sender_of_ours_writes_is_told_in_a_line(line: str) -> None:
+    with pytest.raises(InvalidDeclaration):
+        parse_offer(line)
