@@ -47,7 +47,13 @@ OTHER_PLATFORMS: t.Final = ("debian13", "debian-testing")
 FAULTS: t.Final = {"BULWARK_ALL_FAULTS": "1"}
 # The gate takes samples of these.
 BACKUP_COUNTS: t.Final = {"BULWARK_KILLS": "50", "BULWARK_CORRUPTIONS": "200", "BULWARK_MOMENTS": "20"}
-BACKUP_TESTS: t.Final = ("faults", "postgresql", "mariadb", "binary_log", "pgbackrest")
+BACKUP_TESTS: t.Final = {
+    **{
+        name: f"tests/integration/test_backup_program_{name}.py"
+        for name in ("faults", "postgresql", "mariadb", "binary_log", "gnupg", "pgbackrest")
+    },
+    "copies": "tests/integration/test_backup_copies.py",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,8 +107,7 @@ def pytest(title: str, *arguments: str, environment: t.Mapping[str, str] | None 
 
 
 def backup_counts(what: str) -> Step:
-    tests = f"tests/integration/test_backup_program_{what}.py"
-    return pytest(f"backups {what}", tests, environment=BACKUP_COUNTS, timeout=3600)
+    return pytest(f"backups {what}", BACKUP_TESTS[what], environment=BACKUP_COUNTS, timeout=3600)
 
 
 def molecule(scenario: str, host: str) -> Step:
@@ -182,7 +187,7 @@ def stages(*, full: bool) -> list[Stage]:
     others.append(on_platform("restarts of a MariaDB host", "debian13", *restarts, purpose="mariadb"))
     return [
         *gate,
-        Stage("backups", 90, tuple(map(backup_counts, BACKUP_TESTS))),
+        Stage("backups", 150, tuple(map(backup_counts, BACKUP_TESTS))),
         Stage("platforms", 75, tuple(others), images=True),
         Stage("control-host", 25, (pytest("ansible-core releases", "tests/control_host"),), images=True),
         Stage("browser", 10, (pytest("browser", "tests/browser"),)),

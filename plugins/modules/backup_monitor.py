@@ -7,16 +7,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: backup_monitor
-short_description: Watch encrypted backups and restore tests of a host
+short_description: Watch encrypted backups, copies and restore tests of a host
 description:
-  - Puts the program C(bulwark-backup-monitor) in place, and a timer that writes metrics of the named jobs, tests and
-    certificates each minute, in the text format that C(prometheus-node-exporter) collects. A job that never ran, and
-    one that is expected but not there, has metrics too.
-  - Tells by mail or webhook of each unit of those jobs and tests that fails, and tells a watch outside of each full
-    backup that succeeds. Both hang on drop-ins of the units, so neither can make a backup fail.
+  - Puts the program C(bulwark-backup-monitor) in place, and a timer that writes metrics of the named jobs, tests,
+    copies and certificates each minute, in the text format that C(prometheus-node-exporter) collects. A job that never
+    ran, and one that is expected but not there, has metrics too.
+  - Tells by mail or webhook of each unit of those jobs, tests and copies that fails, and tells a watch outside of each
+    full backup that succeeds. Both hang on drop-ins of the units, so neither can make a backup fail.
   - A notice names unit, host, systemd's result, what to do, and the last lines that C(bulwark-backup) said, without
     what stands there between quotes. Nothing of a restore test's answers leaves the host.
-  - There is one for all jobs and tests of a host.
+  - There is one for all jobs, tests and copies of a host.
 author:
   - The bulwark.database authors (@bulwark-database)
 extends_documentation_fragment:
@@ -39,6 +39,13 @@ options:
     default: []
   restore_tests:
     description: Names of restore tests that are expected on the host, as in M(bulwark.database.restore_test_job).
+    type: list
+    elements: str
+    default: []
+  copies:
+    description:
+      - Names of sources whose copies are kept on the host, as in M(bulwark.database.backup_repository). Told are the
+        last look that found all well, damaged copies, and units that failed or are not there.
     type: list
     elements: str
     default: []

@@ -22,6 +22,7 @@ TOOLS = ROOT / ".build" / "monitoring-tools"
 HOST = "pg1:9100"
 BACKUP = '{instance="pg1:9100",job="node",backup="main"}'
 TEST = '{instance="restore1:9100",job="node",test="main"}'
+COPIES = '{instance="copies1:9100",job="node",source="shop"}'
 PATH = '{instance="pg1:9100",job="node",path="/etc/x.crt"}'
 HOUR = 3600
 # Prometheus's tests begin at 0, so this is what time() says in them.
@@ -60,6 +61,7 @@ def write(folder: Path, **variables: t.Any) -> str:
         "backup_monitoring_expected": [
             {"instance": HOST, "backup": "main"},
             {"instance": "restore1:9100", "restore_test": "main"},
+            {"instance": "copies1:9100", "copies": "shop"},
         ],
         "ansible_python_interpreter": "/usr/bin/python3",
         **variables,
@@ -106,6 +108,10 @@ def restore(**metrics: float) -> dict[str, str]:
     return {f"bulwark_restore_test_{name}{TEST}": steady(value) for name, value in metrics.items()}
 
 
+def copies(**metrics: float) -> dict[str, str]:
+    return {f"bulwark_copies_{name}{COPIES}": steady(value) for name, value in metrics.items()}
+
+
 def point_in_time(value: str) -> dict[str, str]:
     return {f'bulwark_backup_info{{instance="pg1:9100",job="node",backup="main",point_in_time="{value}"}}': steady(1)}
 
@@ -121,6 +127,7 @@ def ago(hours: float) -> float:
 DAY = 24
 WEEK = 7 * DAY * HOUR
 LAST = "last_success_timestamp_seconds"
+DEEP = "last_deep_success_timestamp_seconds"
 SINCE = "known_since_timestamp_seconds"
 FRESH = "metrics_timestamp_seconds"
 OLDEST = "oldest_restorable_timestamp_seconds"
@@ -129,6 +136,8 @@ RUNNING = "running_since_timestamp_seconds"
 ASIDE = "stood_aside_timestamp_seconds"
 COPIED = "copies_last_success_timestamp_seconds"
 ARCHIVED = "log_last_archived_timestamp_seconds"
+
+ALL_FRESH = {**backup(**{FRESH: NOW}), **restore(**{FRESH: NOW}), **copies(**{FRESH: NOW})}
 
 # Alert, series by which it fires, series by which it doesn't: as near to one another as the threshold lets them be.
 CASES: list[tuple[str, Series, Series]] = [
@@ -236,6 +245,17 @@ CASES: list[tuple[str, Series, Series]] = [
         backup(recipients_expiry_timestamp_seconds=1),
         backup(recipients_expiry_timestamp_seconds=0),
     ),
+    (
+        "BulwarkBackupUnitFailed",
+        {f'bulwark_copies_unit_failed{COPIES[:-1]},unit="x.service"}}': steady(1)},
+        {f'bulwark_copies_unit_failed{COPIES[:-1]},unit="x.service"}}': steady(0)},
+    ),
+    ("BulwarkCopiesFailed", copies(failing=1), copies(failing=0)),
+    ("BulwarkCopiesDamaged", copies(damaged_items=1), copies(damaged_items=0)),
+    ("BulwarkCopiesStale", copies(**{LAST: ago(3.1)}), copies(**{LAST: ago(2.9)})),
+    ("BulwarkCopiesStale", copies(**{LAST: ago(3.1)}), copies(**{LAST: 0})),
+    ("BulwarkCopiesNeverLookedAt", copies(**{LAST: 0, SINCE: ago(3.1)}), copies(**{LAST: 0, SINCE: ago(2.9)})),
+    ("BulwarkCopiesNeverLookedAt", copies(**{LAST: 0, SINCE: ago(99)}), copies(**{LAST: 1, SINCE: ago(99)})),
     ("BulwarkBackupPingFailing", backup(ping_failing=1), backup(ping_failing=0)),
     ("BulwarkRestoreTestFailed", restore(failing=1), restore(failing=0)),
     ("BulwarkRestoreTestStale", restore(**{LAST: ago(36.1)}), restore(**{LAST: ago(35.9)})),
@@ -253,11 +273,14 @@ CASES: list[tuple[str, Series, Series]] = [
     ("BulwarkCertificateUnreadable", certificate(readable=0), certificate(readable=1)),
     ("BulwarkMetricsIncomplete", backup(readable=0), backup(readable=1)),
     ("BulwarkMetricsIncomplete", restore(readable=0), restore(readable=1)),
+    ("BulwarkMetricsIncomplete", copies(readable=0), copies(readable=1)),
+    ("BulwarkMetricsStale", copies(**{FRESH: ago(0.17)}), copies(**{FRESH: ago(0.16)})),
     ("BulwarkMetricsStale", backup(**{FRESH: ago(0.17)}), backup(**{FRESH: ago(0.16)})),
     ("BulwarkMetricsStale", restore(**{FRESH: ago(0.17)}), restore(**{FRESH: ago(0.16)})),
     ("BulwarkMetricsStale", certificate(**{FRESH: ago(0.17)}), certificate(**{FRESH: ago(0.16)})),
-    ("BulwarkMetricsAbsent", backup(**{FRESH: NOW}), {**backup(**{FRESH: NOW}), **restore(**{FRESH: NOW})}),
-    ("BulwarkMetricsAbsent", restore(**{FRESH: NOW}), {**backup(**{FRESH: NOW}), **restore(**{FRESH: NOW})}),
+    ("BulwarkMetricsAbsent", {**restore(**{FRESH: NOW}), **copies(**{FRESH: NOW})}, ALL_FRESH),
+    ("BulwarkMetricsAbsent", {**backup(**{FRESH: NOW}), **copies(**{FRESH: NOW})}, ALL_FRESH),
+    ("BulwarkMetricsAbsent", {**backup(**{FRESH: NOW}), **restore(**{FRESH: NOW})}, ALL_FRESH),
 ]
 
 
@@ -312,9 +335,18 @@ def test_rules_are_valid_and_tell_what_to_do(written: Path) -> None:
 
 def test_thresholds_and_labels_are_variables(written: Path, tmp_path: Path) -> None:
     (tmp_path / "playbook.yml").write_text(PLAYBOOK, encoding="utf-8")
-    write(tmp_path, backup_monitoring_stale_after=7200, backup_monitoring_rule_labels={"team": "dba"})
+    labels = {"team": "dba"}
+    write(
+        tmp_path,
+        backup_monitoring_stale_after=7200,
+        backup_monitoring_copies_read_stale_after=7200,
+        backup_monitoring_rule_labels=labels,
+    )
     for folder, fires in ((written, False), (tmp_path, True)):
         assert judge(folder, "BulwarkBackupStale", backup(**{LAST: ago(2.1)}), fires=fires) == ""
+        # whose default, nine days, is longer than what promtool is given here
+        assert judge(folder, "BulwarkCopiesStale", copies(**{DEEP: ago(2.1)}), fires=fires) == ""
+        assert judge(folder, "BulwarkCopiesNeverLookedAt", copies(**{DEEP: 0, SINCE: ago(2.1)}), fires=fires) == ""
     assert all(rule["labels"]["team"] == "dba" for rule in alerts(tmp_path))
 
 
@@ -327,6 +359,7 @@ def test_what_is_expected_comes_from_the_inventory_by_itself(tmp_path: Path) -> 
         "postgresql": {"hosts": {"pg1": {"backup_monitoring_jobs": ["shop", "wiki"]}}},
         "galera": {"hosts": {"db1": None}},
         "restore_test": {"hosts": {"restore1": None}},
+        "kept": {"hosts": {"copies1": {"backup_repository_sources": [{"name": "shop"}]}}},
     }
     inventory.write_text(yaml.safe_dump({"all": {"children": hosts}}), encoding="utf-8")
     program = str(Path(sys.executable).parent / "ansible-playbook")
@@ -349,6 +382,7 @@ def test_what_is_expected_comes_from_the_inventory_by_itself(tmp_path: Path) -> 
         'backup_metrics_timestamp_seconds{instance="pg1:9100", backup="wiki"}',
         'backup_metrics_timestamp_seconds{instance="db1:9100", backup="main"}',
         'restore_test_metrics_timestamp_seconds{instance="restore1:9100", test="main"}',
+        'copies_metrics_timestamp_seconds{instance="copies1:9100", source="shop"}',
     ):
         assert selector in expressions
 

@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._io.backup_progra
 from ansible_collections.bulwark.database.plugins.module_utils._job import delivery
 from backup_site import ACCOUNT, BackupSite
 from private_server import PrivateServer
+from random_faults import kills
 
 # What lies between the two: it passes bytes on, but for one place, where it flips a bit or ends.
 LINE = """
@@ -341,6 +343,36 @@ def test_what_describes_a_file_that_is_refused_is_not_taken(repository: Reposito
     (answer, *dummy) = repository.say({"format": 1, "offer": [[data, 4, digest], [description, 4, digest]]})
     assert answer["want"] == []
     assert set(answer["refused"]) == {data, description}
+
+
+def test_a_receiver_killed_at_any_moment_leaves_nothing_that_looks_complete(
+    job: BackupJob, site: BackupSite, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = time.monotonic()
+    deliver(job)
+    usual = time.monotonic() - started
+    chance = random.Random(79)
+    broken = 0
+    for dummy in range(kills(8)):
+        shutil.rmtree(repository.store)
+        (site.state / "delivered.json").unlink(missing_ok=True)
+        # GNU's timeout kills the receiver itself, which is what SSH would have started
+        killed = ["timeout", "--signal=KILL", f"{chance.uniform(0.02, usual):.3f}", *repository.command("receive")]
+        monkeypatch.setattr(Offsite, "command", lambda *dummy, killed=killed: killed)
+        try:
+            deliver(job)
+        except BulwarkError:
+            broken += 1
+        there = repository.files() if repository.store.exists() else {}
+        complete = {path: digest for path, digest in there.items() if not path.startswith("arriving/")}
+        assert complete.items() <= own_files(site).items()  # whatever has a final name is whole
+        if repository.store.exists():
+            assert repository.status()["damaged"] == []
+        monkeypatch.setattr(Offsite, "command", lambda *dummy: repository.command("receive"))
+        deliver(job)
+        assert repository.files() == own_files(site)
+        assert repository.run("tend", "--keep-days=7", "--oldest-hours=26", "--deep").returncode == 0
+    assert broken
 
 
 def test_a_bit_that_flips_on_the_way_is_noticed(

@@ -91,6 +91,7 @@ class Told:
             "metrics_folder": "/nowhere",
             "jobs": ("main",),
             "restore_tests": (),
+            "copies": (),
             "certificates": (),
             "mail": mail,
             "webhook": True,
@@ -216,22 +217,23 @@ class Measured:
     def __init__(self, site: BackupSite, root: Path) -> None:
         self.site = site
         self.folder = root / "metrics"
+        self.copies: tuple[str, ...] = ()
         self.state = root / "monitor-state"
         for path in (self.folder, self.state):
             path.mkdir()
 
     def write(self, *jobs: str) -> list[str]:
-        monitor = Monitor(str(self.folder), jobs or ("main",), (), (), None, False, False, "", 3600, 15)
+        monitor = Monitor(str(self.folder), jobs or ("main",), (), self.copies, (), None, False, False, "", 3600, 15)
         return measuring.write_metrics(monitor, str(self.state))
 
-    def values(self, job: str = "main") -> dict[str, float]:
-        text = (self.folder / f"bulwark_backup_{job}.prom").read_text(encoding="utf-8")
+    def values(self, job: str = "main", kind: str = "backup") -> dict[str, float]:
+        text = (self.folder / f"bulwark_{kind}_{job}.prom").read_text(encoding="utf-8")
         if PROMTOOL.exists():  # not on the other platforms' hosts
             command = [str(PROMTOOL), "check", "metrics"]
             done = subprocess.run(command, input=text, check=False, capture_output=True, text=True)
             assert done.returncode == 0, done.stdout + done.stderr
         lines = [line for line in text.splitlines() if not line.startswith("#")]
-        return {line.partition("{")[0].removeprefix("bulwark_backup_"): float(line.split()[-1]) for line in lines}
+        return {line.partition("{")[0].removeprefix(f"bulwark_{kind}_"): float(line.split()[-1]) for line in lines}
 
 
 @pytest.fixture
@@ -293,3 +295,50 @@ def test_metrics_of_a_job_that_is_watched_no_more_go_and_those_of_others_stay(me
     }
     measured.write("main")
     assert {path.name for path in measured.folder.iterdir()} == {"other.prom", "bulwark_backup_main.prom"}
+
+
+def test_copies_are_told_of_before_a_look_and_after_good_and_bad_ones(
+    measured: Measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what bulwark-copies leaves: for whoever never looks, nothing is there."""
+    measured.copies = ("shop",)
+    monkeypatch.setattr(
+        measuring, "look_file", lambda name, deep: str(tmp_path / f"{name}{'-deep' if deep else ''}.json")
+    )
+    program = tmp_path / "bulwark-copies.pyz"
+    program.write_bytes(build_program(entry="_job.copies_command"))
+
+    def tend(*more: str) -> None:
+        tending = ["tend", "--store", str(measured.site.store), "--keep-days=7", "--oldest-hours=26", *more]
+        subprocess.run([PYTHON, "-I", str(program), *tending], check=False, capture_output=True)
+
+    deep = ("--deep", f"--result={tmp_path}/shop-deep.json")
+    assert [line for line in measured.write() if "systemd knows no bulwark-copies-shop.service" in line]
+    never = measured.values("shop", "copies")
+    assert (never["readable"], never["last_success_timestamp_seconds"], never["failing"]) == (0, 0, 0)
+    tend(f"--result={tmp_path}/shop.json")
+    measured.write()
+    late = measured.values("shop", "copies")
+    assert (late["last_success_timestamp_seconds"], late["failing"], late["damaged_items"]) == (0, 1, 0)
+
+    measured.site.run("full")
+    for more in ((f"--result={tmp_path}/shop.json",), deep):
+        tend(*more)
+    measured.write()
+    good = measured.values("shop", "copies")
+    assert abs(good["last_success_timestamp_seconds"] - time.time()) < 60
+    assert (good["failing"], good["damaged_items"]) == (0, 0)
+
+    data = next((measured.site.store / "full").rglob("base.tar.zst.age"))
+    content = bytearray(data.read_bytes())
+    content[7] ^= 1
+    data.write_bytes(content)
+    tend(*deep)
+    tend(f"--result={tmp_path}/shop.json")  # which looks at sizes alone, and finds nothing
+    measured.write()
+    bad = measured.values("shop", "copies")
+    assert (bad["failing"], bad["damaged_items"]) == (1, 1)
+    assert bad["last_deep_success_timestamp_seconds"] == good["last_deep_success_timestamp_seconds"]
+    measured.copies = ()
+    measured.write()
+    assert not (measured.folder / "bulwark_copies_shop.prom").exists()

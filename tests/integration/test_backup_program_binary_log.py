@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import os
 import random
 import re
 import shutil
@@ -22,9 +21,8 @@ import pytest
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_moments import parse_moment
 from backup_site import ACCOUNT, BackupSite, as_account
 from private_mariadb import PrivateMariaDB
+from random_faults import corruptions, kills, leftovers, moments, passed_corruptions, wait_until_ended
 
-# The full count is 20: see tools/gate.py.
-MOMENTS = int(os.environ.get("BULWARK_MOMENTS", "3"))
 PRIVILEGES = ["RELOAD", "PROCESS", "BINLOG MONITOR", "REPLICATION SLAVE"]
 MARKER = "f1ndme-Bulwark-binlog"
 ROWS = "SELECT GROUP_CONCAT(number ORDER BY number) FROM d.written"
@@ -192,7 +190,7 @@ def test_each_moment_under_load_restores_exactly_the_rows_written_by_then(site: 
     data = b"".join(path.read_bytes() for path in site.store.rglob("*") if path.is_file())
     assert MARKER.encode() not in data
     chance = random.Random(5)
-    for moment in [chance.randint(first, last) for dummy in range(MOMENTS)] + [first, last]:
+    for moment in [chance.randint(first, last) for dummy in range(moments(3))] + [first, last]:
         text = moment_of(moment)
         expected = server.sql(f"SET group_concat_max_len = 10000000; {ROWS} WHERE at < '{text[:-1]}'")
         with Restored(site, text) as restored:
@@ -257,22 +255,44 @@ def is_quiet(site: BackupSite) -> bool:
     return server_of(site).sql("SHOW MASTER STATUS").split()[0] == before
 
 
-def test_a_stream_that_is_killed_goes_on_without_a_gap(site: BackupSite) -> None:
+def test_a_stream_and_a_collection_that_are_killed_go_on_without_a_gap(site: BackupSite) -> None:
+    """One after the other: what the stream left is collected, and a collection is ended while the stream goes on."""
     server = server_of(site)
     chance = random.Random(6)
+    count = kills(6)
     with Stream(site) as stream:
         site.run("full")
-        for number in range(6):
+        for number in range(count):
             server.sql(f"INSERT INTO d.written (number, text) VALUES ({number}, REPEAT('x', 100000))")
             time.sleep(chance.uniform(0, 0.5))
             stream.kill()
             changed(site)
+            started = time.monotonic()
             site.run("collect")
+            usual = time.monotonic() - started
+            changed(site)
+            killed = subprocess.Popen(site.command("collect"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(chance.uniform(0, usual))
+            killed.kill()
+            killed.wait()
+            wait_until_ended(beside=["stream", "mariadb-binlog"])
+            site.run("verify", "--deep")  # whatever has a final name is whole
         collect_until_sealed(site)
+    assert leftovers(site) == []
     assert site.status()["gaps"] == []
     site.run("verify", "--deep")
     with Restored(site) as restored:
-        assert restored.ask(ROWS) == "0,1,2,3,4,5"
+        assert restored.ask(ROWS) == ",".join(map(str, range(count)))
+
+
+def test_every_corruption_of_a_set_or_a_log_is_found(site: BackupSite) -> None:
+    with Stream(site):
+        for number in range(2):
+            site.run("full")
+            server_of(site).sql(f"INSERT INTO d.written (number) VALUES ({number})")
+            collect_until_sealed(site)
+    assert len(names(site)) > 1
+    assert passed_corruptions(site, corruptions(8)) == []
 
 
 @pytest.mark.parametrize("how", ["RESET MASTER", "lost end"])

@@ -36,9 +36,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.backup_segm
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_window import end_segment
 from backup_site import ACCOUNT, BackupSite, as_account
 from private_server import PrivateServer
-
-KILLS = int(os.environ.get("BULWARK_KILLS", "8"))
-CORRUPTIONS = int(os.environ.get("BULWARK_CORRUPTIONS", "30"))
+from random_faults import corruptions, kill_fulls, kills, leftovers, passed_corruptions, processes_of_the_job
 
 
 @pytest.fixture(scope="module")
@@ -93,54 +91,9 @@ def filled(site: BackupSite) -> list[str]:
     return names
 
 
-def leftovers(site: BackupSite) -> list[str]:
-    return [str(path) for path in site.store.rglob("*.partial*")]
-
-
-def processes_of_the_job() -> list[str]:
-    """Command lines that run as the job's account."""
-    done = subprocess.run(["ps", "-o", "args=", "-u", ACCOUNT], check=False, capture_output=True, text=True)
-    return done.stdout.splitlines()
-
-
 def test_every_corruption_of_a_file_that_a_restore_reads_is_found(site: BackupSite) -> None:
     filled(site)
-    site.run("verify", "--deep")
-    chance = random.Random(13)
-    passed = []
-    files = sorted(path for path in site.store.rglob("*") if path.is_file())
-    for number in range(CORRUPTIONS):
-        path = files[number % len(files)]
-        kind = chance.choice(["flip", "truncate", "remove", "swap"])
-        peers = [peer for peer in files if peer != path and peer.suffixes == path.suffixes]
-        content, mode = path.read_bytes(), path.stat()
-        other = chance.choice(peers) if kind == "swap" and peers else None
-        corrupt(path, kind, chance, other)
-        if site.run("verify", "--deep", check=False).returncode != 1:
-            passed.append(f"{kind} {path}")
-        if other:
-            corrupt(path, "swap", chance, other)
-        path.write_bytes(content)
-        os.chown(path, mode.st_uid, mode.st_gid)
-        path.chmod(0o600)
-    assert passed == []
-    site.run("verify", "--deep")
-
-
-def corrupt(path: Path, kind: str, chance: random.Random, other: Path | None) -> None:
-    data = bytearray(path.read_bytes())
-    if other is not None:
-        spare = path.with_name("spare")
-        path.rename(spare)
-        other.rename(path)
-        spare.rename(other)
-    elif kind == "remove":
-        path.unlink()
-    elif kind == "truncate":
-        path.write_bytes(data[: chance.randrange(len(data))])
-    else:
-        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
-        path.write_bytes(data)
+    assert passed_corruptions(site, corruptions(30)) == []
 
 
 def test_a_set_or_a_segment_that_vanished_as_a_whole_is_missed(site: BackupSite) -> None:
@@ -184,29 +137,7 @@ def test_a_history_that_got_damaged_is_kept_and_said_until_somebody_has_looked(s
 
 
 def test_a_run_killed_at_any_moment_leaves_nothing_that_looks_complete(site: BackupSite) -> None:
-    started = time.monotonic()
-    site.run("full")
-    usual = time.monotonic() - started
-    good = site.fulls()
-    chance = random.Random(77)
-    for dummy in range(KILLS):
-        process = subprocess.Popen(site.command("full"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(chance.uniform(0, usual))
-        process.kill()
-        process.wait()
-        deadline = time.monotonic() + 10
-        while processes_of_the_job() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert processes_of_the_job() == []
-        status = site.status()
-        assert status["running"] is False
-        site.run("verify", "--deep")  # whatever has a final name is whole
-        assert [entry["id"] for entry in status["fulls"]][: len(good)] == good
-        good = [entry["id"] for entry in status["fulls"]]
-        time.sleep(1.1)
-    site.run("full")
-    assert leftovers(site) == []
-    assert len(site.fulls()) == len(good) + 1
+    kill_fulls(site, kills(8))
 
 
 def test_a_run_that_was_killed_is_a_failure_at_once_and_stays_one_in_the_history(site: BackupSite) -> None:
@@ -235,7 +166,7 @@ def test_a_killed_archive_leaves_no_segment_and_the_next_one_succeeds(site: Back
     chance = random.Random(78)
     path = segment_of(site, "killed")
     command = [*as_account("postgres"), "/usr/bin/python3", "-I", str(site.program), "archive", str(path)]
-    for name in next_segments(site, KILLS):
+    for name in next_segments(site, kills(8)):
         process = subprocess.Popen(
             [*command, name, "--job", str(site.job_file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

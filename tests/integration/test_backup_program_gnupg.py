@@ -23,6 +23,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.openpgp_key
 from ansible_collections.bulwark.database.plugins.module_utils._io.openpgp_keys import observe_keys
 from backup_site import ACCOUNT, UNSAFE_NAME, BackupSite, Keyring, as_account, end_agent
 from private_server import PrivateServer
+from random_faults import corruptions, passed_corruptions
 from restoring_host import RestoringHost
 from test_backup_program_postgresql import MARKER, Restored, start_archiving, switch
 
@@ -78,6 +79,15 @@ def test_a_job_moved_from_age_to_gnupg_restores_each_file_by_what_its_name_ends_
     whole = victim.read_bytes()
     victim.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert f"{victim} is not what was written" in site.refused("verify", "--deep")
+
+
+def test_every_corruption_of_what_gnupg_sealed_is_found(site: BackupSite) -> None:
+    site.seal_by_gnupg()
+    for dummy in range(2):
+        site.run("full")
+        switch(site)
+    assert sealed_files(site)[".age"] == []
+    assert passed_corruptions(site, corruptions(8)) == []
 
 
 def test_each_recipient_opens_what_gnupg_sealed_and_nobody_of_the_host_does(site: BackupSite) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from backup_site import ACCOUNT, UNSAFE_NAME, BackupSite, as_account
 from private_mariadb import PrivateMariaDB
+from random_faults import kill_fulls, kills
 
 MARKER = "f1ndme-Bulwark-marker"
 # What mariadb-backup --galera-info needs; each is tried without in a test.
@@ -97,6 +98,10 @@ def test_a_server_that_goes_away_in_the_middle_makes_no_set(site: BackupSite) ->
     assert "mariadb-backup ended with status" in site.refused("full")
     assert site.fulls() == good
     site.run("verify", "--deep")
+
+
+def test_a_run_killed_at_any_moment_leaves_nothing_that_looks_complete(site: BackupSite) -> None:
+    kill_fulls(site, kills(3))
 
 
 def test_the_account_can_not_read_the_servers_files_by_itself(site: BackupSite) -> None:

@@ -21,12 +21,12 @@ import pytest
 from backup_site import BackupSite, as_account
 from pgbackrest_site import PgBackRestSite
 from private_server import PrivateServer
+from random_faults import corruptions, kills, moments, wait_until_ended
 from restoring_host import RestoringHost
-from test_backup_program_postgresql import MARKER, Restored, owner_of, utc, wait_until_archived
+from test_backup_program_postgresql import MARKER, Load, Restored, owner_of, restore_each, utc, wait_until_archived
 
-CORRUPTIONS = int(os.environ.get("BULWARK_CORRUPTIONS", "6"))
 # Each takes a restore.
-RESTORED_CORRUPTIONS = CORRUPTIONS // 2
+RESTORED_CORRUPTIONS = corruptions(6) // 2
 TABLESPACE = "elsewhere"
 
 
@@ -120,7 +120,7 @@ def test_corruption_is_found_though_the_tool_ends_with_zero(site: PgBackRestSite
     chance = random.Random(20261130)
     files = sorted(path for path in site.files.rglob("*") if path.is_file() and not path.is_symlink())
     needed = [path for path in files if "pg_data" in path.parts or path.suffix == ".zst"]
-    for number in range(CORRUPTIONS):
+    for number in range(corruptions(6)):
         path = chance.choice(needed)
         good = path.read_bytes()
         kind = ("flip", "truncate", "remove")[number % 3]
@@ -153,19 +153,35 @@ def test_a_backup_that_fails_prunes_nothing_and_says_why(site: PgBackRestSite) -
 def test_a_killed_backup_leaves_the_good_ones_and_the_next_succeeds(site: PgBackRestSite) -> None:
     server = t.cast("PrivateServer", site.server)
     server.psql("INSERT INTO written SELECT generate_series(1, 300000)")
+    started = time.monotonic()
     site.run("full")
+    usual = time.monotonic() - started
     good = site.fulls()
     chance = random.Random(3)
-    for dummy in range(3):
+    for dummy in range(kills(3)):
         process = subprocess.Popen(site.command("full"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
-        time.sleep(chance.uniform(0.2, 2.5))
+        time.sleep(chance.uniform(0, usual))
         process.send_signal(signal.SIGKILL)
         process.wait()
-        time.sleep(0.5)
-        assert site.fulls()[: len(good)] == good
+        wait_until_ended(beside=["server"])
+        status = site.status()
+        assert status["running"] is False
+        sets = [entry["id"] for entry in status["fulls"]]
+        assert sets[: len(good)] == good
         site.run("verify", "--deep")
+        good = sets
     site.run("full")
     assert site.status()["last_error"] is None
+    assert len(site.fulls()) == len(good) + 1
+
+
+def test_each_moment_under_load_restores_exactly_the_rows_committed_by_then(site: PgBackRestSite) -> None:
+    with Load(t.cast("PrivateServer", site.server)):
+        site.run("full")
+        for dummy in range(2):
+            time.sleep(2)
+            switch(site)
+    restore_each(site, moments(1))
 
 
 def proven(site: PgBackRestSite) -> RestoringHost:

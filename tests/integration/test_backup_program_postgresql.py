@@ -21,9 +21,8 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.backup_mome
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_window import MARGIN_SECONDS
 from backup_site import ACCOUNT, UNSAFE_NAME, BackupSite, as_account
 from private_server import PrivateServer
+from random_faults import moments
 
-# The full count is 20: see tools/gate.py.
-MOMENTS = int(os.environ.get("BULWARK_MOMENTS", "3"))
 MARKER = "f1ndme-Bulwark-marker"
 ROWS = "SELECT string_agg(number::text, ' ' ORDER BY number) FROM written"
 
@@ -152,11 +151,17 @@ def test_each_moment_under_load_restores_exactly_the_rows_committed_by_then(site
         site.run("full")
         time.sleep(2)
         switch(site)
+    restore_each(site, moments(3))
+
+
+def restore_each(site: BackupSite, number: int) -> None:
+    """So many random moments of the window, and both its ends: the rows are exactly those committed by then."""
+    server = t.cast("PrivateServer", site.server)
     intervals = site.status()["restorable"]
     assert len(intervals) == 1
     first, last = (parse_moment(intervals[0][key]) for key in ("from", "to"))
     chance = random.Random(4)
-    for moment in [chance.uniform(first, last) for dummy in range(MOMENTS)] + [first, last]:
+    for moment in [*(chance.uniform(first, last) for dummy in range(number)), first, last]:
         expected = server.psql(f"{ROWS} WHERE pg_xact_commit_timestamp(xmin) <= '{utc(moment)}'")
         with Restored(site, moment=utc(moment)) as restored:
             assert restored.ask(ROWS) == expected, utc(moment)

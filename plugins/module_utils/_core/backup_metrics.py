@@ -4,7 +4,7 @@
 
 # This file is PRIVATE to the bulwark.database collection: its interface may change without notice.
 
-"""Backups, restore tests and certificates as metrics in the text format that node_exporter collects. Pure.
+"""Backups, copies, restore tests and certificates as metrics in the text format that node_exporter collects. Pure.
 
 A job that never ran has metrics too, with 0 for what never was: an alert that only success feeds is silent when it
 matters most.
@@ -24,6 +24,7 @@ from .backup_moments import is_id, parse_moment
 from .backup_segments import is_segment
 from .backup_status import Run
 from .backup_window import gaps, restorable
+from .copies_look import NEVER, Look
 from .pgbackrest import DATABASE
 from .recipient_expiry import first_expiry
 
@@ -84,12 +85,27 @@ RESTORE_METRICS: t.Final[t.Mapping[str, str]] = {
     "bulwark_restore_test_loss_objective_seconds": "How far back it may lie (RPO).",
     "bulwark_restore_test_metrics_timestamp_seconds": "When these metrics were written.",
 }
+COPIES_METRICS: t.Final[t.Mapping[str, str]] = {
+    "bulwark_copies_readable": "Whether everything that is told of the source could be read (1) or not (0).",
+    "bulwark_copies_known_since_timestamp_seconds": "When the source was seen for the first time.",
+    "bulwark_copies_last_success_timestamp_seconds": "End of the last look that found all well; 0 if there was none.",
+    "bulwark_copies_last_deep_success_timestamp_seconds": "The same of looks at every byte.",
+    "bulwark_copies_failing": "Whether the last look of either kind found copies damaged, late or not prunable (1).",
+    "bulwark_copies_damaged_items": "Copies that are not as they were sent, as of the last look of either kind.",
+    "bulwark_copies_unit_failed": "Whether systemd has the unit as failed (1).",
+    "bulwark_copies_metrics_timestamp_seconds": "When these metrics were written.",
+}
 CERTIFICATE_METRICS: t.Final[t.Mapping[str, str]] = {
     "bulwark_certificate_readable": "Whether the file could be read as certificates (1) or not (0).",
     "bulwark_certificate_expiry_timestamp_seconds": "When the first certificate of the file expires; 0 if not known.",
     "bulwark_certificate_metrics_timestamp_seconds": "When these metrics were written.",
 }
-METRICS: t.Final[t.Mapping[str, str]] = {**BACKUP_METRICS, **RESTORE_METRICS, **CERTIFICATE_METRICS}
+METRICS: t.Final[t.Mapping[str, str]] = {
+    **BACKUP_METRICS,
+    **RESTORE_METRICS,
+    **COPIES_METRICS,
+    **CERTIFICATE_METRICS,
+}
 
 Labels = t.Mapping[str, str]
 # Metric, labels, value.
@@ -201,12 +217,31 @@ class MeasuredTest:
     units: t.Mapping[str, bool] = dataclasses.field(default_factory=dict)
 
 
+@dataclasses.dataclass(frozen=True)
+class MeasuredCopies:
+    """:param look: the last one at sizes, by which copies are pruned.
+    :param deep: the last one at every byte.
+    """
+
+    name: str
+    now: float
+    known_since: float
+    readable: bool
+    look: Look = NEVER
+    deep: Look = NEVER
+    units: t.Mapping[str, bool] = dataclasses.field(default_factory=dict)
+
+
 def render_backup(found: MeasuredBackup) -> str:
     return _render(BACKUP_METRICS, _backup_samples(found))
 
 
 def render_test(found: MeasuredTest) -> str:
     return _render(RESTORE_METRICS, _test_samples(found))
+
+
+def render_copies(found: MeasuredCopies) -> str:
+    return _render(COPIES_METRICS, _copies_samples(found))
 
 
 def render_certificates(expiries: t.Mapping[str, float | None], now: float) -> str:
@@ -343,6 +378,23 @@ def _test_samples(found: MeasuredTest) -> t.Iterator[Sample]:
         yield f"bulwark_restore_test_{name}", labels, value
     for unit, failed in sorted(found.units.items()):
         yield "bulwark_restore_test_unit_failed", {**labels, "unit": unit}, float(failed)
+
+
+def _copies_samples(found: MeasuredCopies) -> t.Iterator[Sample]:
+    labels = {"source": found.name}
+    values = {
+        "readable": float(found.readable),
+        "known_since_timestamp_seconds": found.known_since,
+        "metrics_timestamp_seconds": found.now,
+        "last_success_timestamp_seconds": found.look.last_success,
+        "last_deep_success_timestamp_seconds": found.deep.last_success,
+        "failing": float(bool(found.look.error or found.deep.error)),
+        "damaged_items": float(max(found.look.damaged, found.deep.damaged)),
+    }
+    for name, value in values.items():
+        yield f"bulwark_copies_{name}", labels, value
+    for unit, failed in sorted(found.units.items()):
+        yield "bulwark_copies_unit_failed", {**labels, "unit": unit}, float(failed)
 
 
 def begun_at(identifier: str) -> float | None:

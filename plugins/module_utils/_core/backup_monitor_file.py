@@ -49,6 +49,7 @@ class Monitor:
     """What is watched on one host.
 
     :param jobs: backup jobs that are expected here, whether they are there or not.
+    :param copies: sources whose copies are expected to be kept here.
     :param ca_file: authority that the other side's certificate is checked against; empty for the system's.
     :param repeat_seconds: a unit that fails again within that time is not told of again.
     """
@@ -56,6 +57,7 @@ class Monitor:
     metrics_folder: str
     jobs: tuple[str, ...]
     restore_tests: tuple[str, ...]
+    copies: tuple[str, ...]
     certificates: tuple[str, ...]
     mail: Mail | None
     webhook: bool
@@ -65,9 +67,9 @@ class Monitor:
     timeout_seconds: int
 
     def __post_init__(self) -> None:
-        for name in (*self.jobs, *self.restore_tests):
+        for name in (*self.jobs, *self.restore_tests, *self.copies):
             if not _NAME.fullmatch(name):
-                raise InvalidDeclaration(f"{name!r} can't be the name of a job or test", "As the job's own name is")
+                raise InvalidDeclaration(f"{name!r} can't be the name of a job, test or source", "As its own name is")
         paths = (self.metrics_folder, *self.certificates, *([self.ca_file] if self.ca_file else []))
         for path in paths:
             if not _PATH.fullmatch(path) or posixpath.normpath(path) != path:
@@ -127,7 +129,7 @@ def parse_monitor(text: str, *, where: str) -> Monitor:
     fields = fields_of_file(text, where=where, known=known, version=FORMAT)
     return Monitor(
         metrics_folder=fields.required_text("metrics_folder"),
-        **{name: fields.texts(name) for name in ("jobs", "restore_tests", "certificates")},
+        **{name: fields.texts(name) for name in ("jobs", "restore_tests", "copies", "certificates")},
         mail=_mail(fields) if fields.has("mail") else None,
         webhook=bool(fields.flag("webhook")),
         ping=bool(fields.flag("ping")),

@@ -6,7 +6,8 @@
 
 """The units of monitoring on a host: metrics each minute, a notice of failures, a ping after success. Pure.
 
-Jobs and tests are told of them by drop-ins of their own units, so whoever deploys those needs to know nothing of it.
+Jobs, tests and copies are told of them by drop-ins of their own units, so whoever deploys those needs to know nothing
+of it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import typing as t
 from .backup_deployment import DISABLE, ENABLE, FILE, FOLDER, PUT, REMOVE, Item, ObservedTimer
 from .backup_monitor_file import Monitor, render_monitor
 from .backup_units import ENDINGS, PYTHON, UNIT_FOLDER
+from .copies_look import DEEP
+from .copies_units import UNIT_PREFIX
 from .plan import Change, Plan
 from .secrets import Secret
 from .unit_text import CONFINEMENT, section
@@ -150,7 +153,7 @@ def _metrics_service(monitor: Monitor) -> str:
         ("SyslogLevel", "notice"),
         ("LogLevelMax", "notice"),
     ]
-    unit = [("Description", "Metrics of encrypted backups and restore tests")]
+    unit = [("Description", "Metrics of encrypted backups, copies and restore tests")]
     if monitor.notifies:
         unit.append(("OnFailure", f"{NOTIFY_UNIT}%n.service"))
     return f"{_HEADER}{section('Unit', unit)}\n{section('Service', service)}"
@@ -182,7 +185,7 @@ def _telling_service(
 
 def _timer() -> str:
     timer = [("OnCalendar", "minutely"), ("AccuracySec", "1s")]
-    unit = [("Description", "Metrics of encrypted backups and restore tests, each minute")]
+    unit = [("Description", "Metrics of encrypted backups, copies and restore tests, each minute")]
     return (
         f"{_HEADER}{section('Unit', unit)}\n{section('Timer', timer)}\n"
         f"{section('Install', [('WantedBy', 'timers.target')])}"
@@ -202,8 +205,8 @@ def _drop_ins(monitor: Monitor) -> dict[str, str]:
 
 
 def units_of(monitor: Monitor) -> list[str]:
-    """Services of every job and test that is watched, there or not."""
-    return [unit for names in (units_of_job, units_of_test) for unit in names(monitor)]
+    """Services of every job, test and source of copies that is watched, there or not."""
+    return [unit for names in (units_of_job, units_of_test, units_of_copies) for unit in names(monitor)]
 
 
 def units_of_job(monitor: Monitor) -> list[str]:
@@ -212,6 +215,14 @@ def units_of_job(monitor: Monitor) -> list[str]:
 
 def units_of_test(monitor: Monitor) -> list[str]:
     return [f"bulwark-restore-test-{name}{end}.service" for name in monitor.restore_tests for end in ("", "-pull")]
+
+
+def units_of_copies(monitor: Monitor) -> list[str]:
+    return [unit for name in monitor.copies for unit in units_of_source(name)]
+
+
+def units_of_source(name: str) -> list[str]:
+    return [f"{UNIT_PREFIX}{name}{end}.service" for end in ("", DEEP)]
 
 
 def _command(name: str) -> str:

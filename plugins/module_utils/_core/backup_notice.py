@@ -18,6 +18,7 @@ _LONGEST_LINE: t.Final = 300
 _OWN_LINE: t.Final = re.compile(r"bulwark-backup: \S")
 _BACKUP: t.Final = re.compile(r"bulwark-backup-[a-z0-9-]+\.service")
 _RESTORE_TEST: t.Final = re.compile(r"bulwark-restore-test-[a-z0-9-]+\.service")
+_COPIES: t.Final = re.compile(r"bulwark-copies-[a-z0-9-]+\.service")
 _UNIT: t.Final = re.compile(r"[A-Za-z0-9:_.@\\-]{1,200}")
 _HIDDEN: t.Final = "***"
 _SECRETS: t.Final = (
@@ -71,6 +72,11 @@ def what_to_do(unit: str) -> str:
         return (
             f"Until a test succeeds, the newest backup is not proven restorable. {look}, and {status} says which check"
             f" failed. Mend the cause, then: systemctl start {unit}"
+        )
+    if _COPIES.fullmatch(unit):
+        return (
+            f"Copies of backups are damaged or late, or nobody looked after them. {look}. Look at the host that sends,"
+            f" and at the network between; then: systemctl start {unit}"
         )
     if unit.endswith("-collect.service"):
         return (

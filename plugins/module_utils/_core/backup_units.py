@@ -405,7 +405,7 @@ def _heartbeat_service(job: UnitJob) -> str:
 
 
 def _deliver_service(job: UnitJob) -> str:
-    """The one service with a network, and that one host of it. It reaches the sealed files and no server.
+    """Of a sealed job the one service with a network, and that one host of it. It reaches sealed files and no server.
 
     Before its key is there, it waits.
     """

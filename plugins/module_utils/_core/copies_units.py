@@ -15,6 +15,7 @@ import typing as t
 
 from .backup_deployment import DISABLE, ENABLE, FILE, FOLDER, PUT, REMOVE, Item, ObservedTimer
 from .backup_units import PYTHON, UNIT_FOLDER
+from .copies_look import DEEP, STATE_FOLDER, look_file
 from .errors import InvalidDeclaration, RefusedForSafety
 from .packet_filter import Network
 from .plan import Change, Plan
@@ -30,7 +31,6 @@ _KEY: t.Final = re.compile(r"(?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[A-Za-z0-9@.-]+ [A-Za
 _HEADER: t.Final = "# Managed by bulwark.database (backup_repository): the next run undoes changes made here by hand.\n"
 _NAME: t.Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _PATH: t.Final = re.compile(r"(?:/[A-Za-z0-9._@+-]+)+")
-_DEEP: t.Final = "-deep"
 _SANDBOX: t.Final = (
     ("NoNewPrivileges", "yes"),
     ("CapabilityBoundingSet", ""),
@@ -74,10 +74,10 @@ class Source:
     cluster: str = ""
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name) or self.name.endswith(_DEEP):
+        if not _NAME.fullmatch(self.name) or self.name.endswith(DEEP):
             raise InvalidDeclaration(
                 f"{self.name!r} can't be the name of a source",
-                f"Small letters, digits and hyphens, 40 at most, not ending in {_DEEP}",
+                f"Small letters, digits and hyphens, 40 at most, not ending in {DEEP}",
             )
         if self.public_key and not _KEY.fullmatch(self.public_key):
             raise InvalidDeclaration(
@@ -124,7 +124,7 @@ def render_units(repository: Repository) -> dict[str, str]:
     """File name to text."""
     units: dict[str, str] = {}
     for source in repository.sources:
-        for end, calendar, more in (("", "hourly", ""), (_DEEP, "Sun *-*-* 04:00:00 UTC", " --deep")):
+        for end, calendar, more in (("", "hourly", ""), (DEEP, "Sun *-*-* 04:00:00 UTC", " --deep")):
             name = f"{source.unit}{end}"
             units[f"{name}.service"] = _service(repository, source, more)
             units[f"{name}.timer"] = _timer(source, calendar)
@@ -169,15 +169,17 @@ def _service(repository: Repository, source: Source, more: str) -> str:
     limits = f"--keep-days {source.keep_days} --oldest-hours {source.oldest_hours}"
     others = [other for other in repository.sources if source.cluster and other.cluster == source.cluster]
     beside = "".join(f" --beside {repository.root}/{other.name}" for other in others if other is not source)
+    result = look_file(source.name, deep=bool(more))
     hooks = [("OnFailure", " ".join(repository.on_failure))] if repository.on_failure else []
     service = [
         ("Type", "oneshot"),
         ("User", ACCOUNT),
         ("Group", ACCOUNT),
-        ("ExecStart", f"{PYTHON} -I {PROGRAM} tend --store {store} {limits}{beside}{more}"),
+        ("ExecStart", f"{PYTHON} -I {PROGRAM} tend --store {store} {limits}{beside}{more} --result {result}"),
         ("TimeoutStartSec", "12h" if more else "50min"),
         *_SANDBOX,
         ("ReadWritePaths", repository.root),
+        ("StateDirectory", STATE_FOLDER),
     ]
     what = "Read every copy" if more else "Look after the copies"
     return f"{_HEADER}{section('Unit', [('Description', f'{what} of {source.name}'), *hooks])}\n" + section(

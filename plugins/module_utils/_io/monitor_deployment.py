@@ -26,7 +26,7 @@ def observe_monitor() -> dict[str, Item]:
     accounts = Accounts()
     drop_ins = [
         path
-        for kind in ("backup", "restore-test")
+        for kind in ("backup", "restore-test", "copies")
         for path in glob.glob(f"{UNIT_FOLDER}/bulwark-{kind}-*.service.d/{DROP_IN}")
     ]
     paths = [*(item.path for item in folders_of()), *fixed_paths(), *sorted(drop_ins)]

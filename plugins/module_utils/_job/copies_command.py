@@ -19,8 +19,9 @@ import typing as t
 from .._core.backup_manifest import Contents
 from .._core.backup_retention import DAY_SECONDS, plan_pruning
 from .._core.backup_window import restorable
+from .._core.copies_look import NEVER, Look, parse_look, render_look
 from .._core.errors import BulwarkError, DidNotTakeEffect
-from .._io.backup_store import Store, locked
+from .._io.backup_store import Store, locked, read_text, write_text
 from .._io.offsite_receiving import Receiver, clear_up
 from .console import complain, say
 
@@ -28,6 +29,7 @@ _PROGRAM: t.Final = "bulwark-copies"
 _HOUR: t.Final = 3600
 # How long a conversation may hold others up that want the store, too.
 _LOCK_SECONDS: t.Final = 20
+_READABLE_BY_ALL: t.Final = 0o644
 
 
 def run(arguments: t.Sequence[str]) -> int:
@@ -56,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     beside = "a store of the same cluster, of which one makes the backups; may be given again"
     tend.add_argument("--beside", action="append", default=[], metavar="FOLDER", help=beside)
     tend.add_argument("--deep", action="store_true", help="read every byte")
+    tend.add_argument("--result", metavar="FILE", help="where what came of it is left, for whoever watches the host")
     status = commands.add_parser("status", help="what there is, as JSON")
     for command in (receive, tend, status):
         command.add_argument("--store", required=True, metavar="FOLDER")
@@ -82,10 +85,21 @@ def _tend(options: argparse.Namespace) -> None:
     now = math.ceil(time.time())
     complaints = [*contents.damaged, *_prune(store, contents, now, options.keep_days)]
     complaints += _lateness(options, [(store, contents), *_looked_at(options.beside)], now)
+    if options.result:
+        look = _last_look(options.result).followed_by(now, complaints, len(contents.damaged))
+        write_text(options.result, render_look(look), _READABLE_BY_ALL)
     if complaints:
         for line in complaints[1:]:
             say(line)
         raise DidNotTakeEffect(complaints[0], "Look at the host that sends, and at the network between")
+
+
+def _last_look(path: str) -> Look:
+    """One that can't be read says nothing of an earlier success: then there was none."""
+    try:
+        return parse_look(read_text(path))
+    except (OSError, ValueError, BulwarkError):
+        return NEVER
 
 
 def _looked_at(paths: t.Iterable[str]) -> list[tuple[Store, Contents]]:

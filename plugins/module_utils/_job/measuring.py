@@ -18,6 +18,7 @@ from .._core.backup_job_file import BackupJob, parse_job
 from .._core.backup_metrics import (
     Figures,
     MeasuredBackup,
+    MeasuredCopies,
     MeasuredTest,
     Ping,
     begun_at,
@@ -25,13 +26,15 @@ from .._core.backup_metrics import (
     parse_figures,
     render_backup,
     render_certificates,
+    render_copies,
     render_figures,
     render_test,
 )
 from .._core.backup_monitor_file import Monitor
-from .._core.backup_monitor_units import units_of_job, units_of_test
+from .._core.backup_monitor_units import units_of, units_of_source
 from .._core.backup_units import ENDINGS
-from .._core.errors import BulwarkError
+from .._core.copies_look import NEVER, Look, look_file, parse_look
+from .._core.errors import BulwarkError, ObservationFailed
 from .._core.pgbackrest import DATABASE
 from .._core.restore_test_file import RestoreTest, parse_restore_test
 from .._core.restore_test_units import test_file
@@ -46,6 +49,7 @@ PING_STATE: t.Final = "/var/lib/private/bulwark-backup-ping"
 LOOK_SECONDS: t.Final = 300
 _BACKUP_FILE: t.Final = "bulwark_backup_{}.prom"
 _TEST_FILE: t.Final = "bulwark_restore_test_{}.prom"
+_COPIES_FILE: t.Final = "bulwark_copies_{}.prom"
 _CERTIFICATES_FILE: t.Final = "bulwark_certificates.prom"
 _READABLE_BY_ALL: t.Final = 0o644
 
@@ -58,12 +62,15 @@ def write_metrics(monitor: Monitor, state: str) -> list[str]:
     :param state: a folder to remember in when a job was seen first.
     """
     complaints: list[str] = []
-    failed = failed_units([*units_of_job(monitor), *units_of_test(monitor)])
+    failed = failed_units(units_of(monitor))
     texts = {
         _BACKUP_FILE.format(name): render_backup(_backup(name, state, failed, complaints)) for name in monitor.jobs
     }
     texts.update(
         {_TEST_FILE.format(name): render_test(_test(name, state, failed, complaints)) for name in monitor.restore_tests}
+    )
+    texts.update(
+        {_COPIES_FILE.format(name): render_copies(_copies(name, state, failed, complaints)) for name in monitor.copies}
     )
     if monitor.certificates:
         expiries = {path: first_expiry(path) for path in monitor.certificates}
@@ -76,7 +83,8 @@ def write_metrics(monitor: Monitor, state: str) -> list[str]:
 
 def _remove_others(folder: str, kept: t.Collection[str]) -> None:
     """Metrics of what is watched no more would be collected for ever."""
-    ours = (_BACKUP_FILE.split("{", maxsplit=1)[0], _TEST_FILE.split("{", maxsplit=1)[0], _CERTIFICATES_FILE)
+    of_each = (_BACKUP_FILE, _TEST_FILE, _COPIES_FILE)
+    ours = (*(name.split("{", maxsplit=1)[0] for name in of_each), _CERTIFICATES_FILE)
     for name in os.listdir(folder):
         if name.startswith(ours) and name.endswith(".prom") and name not in kept:
             os.unlink(os.path.join(folder, name))
@@ -195,6 +203,29 @@ def _status(test: RestoreTest) -> dict[str, t.Any]:
         return dict(json.loads(read_text(os.path.join(test.state, "status.json"))))
     except FileNotFoundError:
         return {}
+
+
+def _copies(name: str, state: str, failed: t.Mapping[str, bool], complaints: list[str]) -> MeasuredCopies:
+    reading = Reading(f"the copies of {name}", complaints)
+    units = {unit: failed[unit] for unit in units_of_source(name) if unit in failed}
+    look = reading.of(lambda: _look_at_copies(name, deep=False)) or NEVER
+    deep = reading.of(lambda: _look_at_copies(name, deep=True)) or NEVER
+    reading.of(lambda: _expect_units(name, units))
+    return MeasuredCopies(name, time.time(), _known_since(state, f"copies-{name}"), reading.complete, look, deep, units)
+
+
+def _expect_units(name: str, found: t.Mapping[str, bool]) -> None:
+    missing = [unit for unit in units_of_source(name) if unit not in found]
+    if missing:
+        raise ObservationFailed(f"systemd knows no {missing[0]}", "Run role backup_repository, or watch it no more")
+
+
+def _look_at_copies(name: str, *, deep: bool) -> Look:
+    """NEVER for copies that were not looked at yet."""
+    try:
+        return parse_look(read_text(look_file(name, deep=deep)))
+    except FileNotFoundError:
+        return NEVER
 
 
 def _known_since(state: str, name: str) -> float:

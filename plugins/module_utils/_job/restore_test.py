@@ -146,7 +146,7 @@ def _never_had_a_backup(test: RestoreTest) -> bool:
     """A source that had one before has lost it."""
     contents = Store(test.source).look()
     there = contents.manifests or contents.damaged
-    return os.path.isdir(test.source) and not there and not any(run.succeeded for run in _read_history(test))
+    return os.path.isdir(test.source) and not there and not any(run.succeeded for run in read_runs(_history(test)))
 
 
 def _stand_aside(test: RestoreTest, findings: Findings, say: Say, folder: str) -> None:

@@ -35,6 +35,7 @@ from .._io.units import require_booted
 from .._job import monitor_command  # noqa: F401 # pylint: disable=unused-import
 
 ENTRY: t.Final = "_job.monitor_command"
+WATCHED: t.Final = ("jobs", "restore_tests", "copies", "certificates")
 FOLDER: t.Final = "/var/lib/prometheus/node-exporter"
 
 
@@ -54,6 +55,7 @@ def monitor_options() -> dict[str, dict[str, t.Any]]:
         "metrics_folder": {"type": "str", "default": FOLDER},
         "jobs": names,
         "restore_tests": names,
+        "copies": names,
         "certificates": names,
         "mail": {"type": "dict", "options": mail},
         "webhook_url": {"type": "str", "no_log": True},
@@ -124,8 +126,8 @@ def subject(options: t.Mapping[str, t.Any]) -> PresentMonitor | AbsentMonitor:
 
 
 def deployment_of(options: t.Mapping[str, t.Any]) -> Deployment:
-    if not (options["jobs"] or options["restore_tests"] or options["certificates"]):
-        raise InvalidDeclaration("nothing is watched", "Name jobs, restore_tests or certificates")
+    if not any(options[name] for name in WATCHED):
+        raise InvalidDeclaration("nothing is watched", f"Name {', '.join(WATCHED[:-1])} or {WATCHED[-1]}")
     secrets: dict[str, Secret] = {}
     mail = _mail(options["mail"], secrets) if options["mail"] else None
     if options["webhook_url"]:
@@ -136,7 +138,7 @@ def deployment_of(options: t.Mapping[str, t.Any]) -> Deployment:
         secrets[PING_URL] = Secret(options["ping_url"])
     monitor = Monitor(
         metrics_folder=options["metrics_folder"],
-        **{name: tuple(dict.fromkeys(options[name])) for name in ("jobs", "restore_tests", "certificates")},
+        **{name: tuple(dict.fromkeys(options[name])) for name in WATCHED},
         mail=mail,
         webhook=WEBHOOK_URL in secrets,
         ping=PING_URL in secrets,

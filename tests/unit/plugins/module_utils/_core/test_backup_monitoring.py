@@ -17,8 +17,10 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.backup_mani
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_metrics import (
     BACKUP_METRICS,
     CERTIFICATE_METRICS,
+    COPIES_METRICS,
     RESTORE_METRICS,
     MeasuredBackup,
+    MeasuredCopies,
     MeasuredTest,
     Ping,
     begun_at,
@@ -26,6 +28,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.backup_metr
     parse_figures,
     render_backup,
     render_certificates,
+    render_copies,
     render_figures,
     render_test,
 )
@@ -58,6 +61,15 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.backup_noti
     what_to_do,
 )
 from ansible_collections.bulwark.database.plugins.module_utils._core.backup_status import Run
+from ansible_collections.bulwark.database.plugins.module_utils._core.copies_look import (
+    NEVER as NEVER_LOOKED,
+)
+from ansible_collections.bulwark.database.plugins.module_utils._core.copies_look import (
+    Look,
+    look_file,
+    parse_look,
+    render_look,
+)
 from ansible_collections.bulwark.database.plugins.module_utils._core.errors import InvalidDeclaration
 from ansible_collections.bulwark.database.plugins.module_utils._core.pgbackrest import DATABASE, Repository
 from ansible_collections.bulwark.database.plugins.module_utils._core.secrets import Secret
@@ -332,11 +344,41 @@ def test_a_notice_says_what_to_do(unit: str, says: str) -> None:
     assert "pg1" in document["text"]
 
 
+def test_copies_are_told_of_by_what_the_last_look_of_each_kind_left() -> None:
+    """What a look at every byte found is not undone by one at sizes alone, which comes each hour."""
+    units = {"bulwark-copies-shop.service": False, "bulwark-copies-shop-deep.service": True}
+    deep = Look(NOW - 9000, "x: its SHA-256 differs", 1)
+    found = samples(render_copies(MeasuredCopies("shop", NOW, NOW - 90_000, True, Look(NOW - 60, "", 0), deep, units)))
+    assert {name.partition("{")[0] for name in found} == set(COPIES_METRICS)
+    for name, expected in (
+        ("last_success_timestamp_seconds", NOW - 60),
+        ("last_deep_success_timestamp_seconds", NOW - 9000),
+        ("failing", 1),
+        ("damaged_items", 1),
+    ):
+        assert found[f'bulwark_copies_{name}{{source="shop"}}'] == expected
+    never = samples(render_copies(MeasuredCopies("shop", NOW, NOW - 900, False)))
+    assert never['bulwark_copies_last_success_timestamp_seconds{source="shop"}'] == 0
+    assert never['bulwark_copies_readable{source="shop"}'] == 0
+
+
+def test_a_look_at_copies_is_read_as_it_was_written_and_keeps_the_last_success() -> None:
+    good = NEVER_LOOKED.followed_by(NOW, [], 0)
+    bad = good.followed_by(NOW + 3600, ["late", "damaged"], 1)
+    assert (good, bad) == (Look(NOW, "", 0), Look(NOW, "late", 1))
+    assert parse_look(render_look(bad)) == bad
+    assert look_file("shop", deep=False) != look_file("shop", deep=True)
+    for text in ("", "[]", "{}", '{"last_success": null, "error": "", "damaged": 0}'):
+        with pytest.raises(ValueError, match=r"."):
+            parse_look(text)
+
+
 MAIL = Mail("mail.example.org", 587, "starttls", "backups@example.org", ("a@example.org",), has_login=True)
 MONITOR = Monitor(
     metrics_folder="/var/lib/prometheus/node-exporter",
     jobs=("main",),
     restore_tests=("pg",),
+    copies=("shop",),
     certificates=("/etc/x.crt",),
     mail=MAIL,
     webhook=True,
@@ -401,7 +443,16 @@ def test_failures_and_successes_hang_on_drop_ins() -> None:
     found = texts()
     of_full = found[f"/etc/systemd/system/{UNIT}.d/{DROP_IN}"]
     assert "OnFailure=bulwark-backup-notify@%n.service\nOnSuccess=bulwark-backup-ping@%n.service\n" in of_full
-    for unit in ("bulwark-backup-main-collect", "bulwark-restore-test-pg", "bulwark-restore-test-pg-pull"):
+    for unit in (
+        "bulwark-backup-main-collect",
+        "bulwark-restore-test-pg",
+        "bulwark-restore-test-pg-pull",
+        "bulwark-copies-shop",
+        "bulwark-copies-shop-deep",
+    ):
+        assert (
+            "OnFailure=bulwark-backup-notify@%n.service\n" in found[f"/etc/systemd/system/{unit}.service.d/{DROP_IN}"]
+        )
         assert "OnSuccess" not in found[f"/etc/systemd/system/{unit}.service.d/{DROP_IN}"]
     quiet = texts(dataclasses.replace(MONITOR, mail=None, webhook=False, ping=False), {})
     assert not any(DROP_IN in path or "notify" in path or "ping" in path for path in quiet)

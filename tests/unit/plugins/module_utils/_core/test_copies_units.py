@@ -17,6 +17,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.backup_depl
     Item,
     ObservedTimer,
 )
+from ansible_collections.bulwark.database.plugins.module_utils._core.copies_look import look_file
 from ansible_collections.bulwark.database.plugins.module_utils._core.copies_units import (
     KEYS_FILE,
     PROGRAM,
@@ -82,8 +83,10 @@ def test_sources_of_one_cluster_are_looked_at_together() -> None:
     nodes = [dataclasses.replace(SHOP, name=f"node{number}", cluster="shop") for number in (1, 2)]
     units = render_units(Repository("/srv/bulwark/copies", (*nodes, LEDGER)))
     limits = "--keep-days 7 --oldest-hours 26"
-    assert f"/node1 {limits} --beside /srv/bulwark/copies/node2\n" in units["bulwark-copies-node1.service"]
-    assert f"/node2 {limits} --beside /srv/bulwark/copies/node1 --deep\n" in units["bulwark-copies-node2-deep.service"]
+    results = [f" --result {look_file(f'node{number}', deep=number == 2)}\n" for number in (1, 2)]
+    first, second = (f"--beside /srv/bulwark/copies/node{number}" for number in (1, 2))
+    assert f"/node1 {limits} {second}{results[0]}" in units["bulwark-copies-node1.service"]
+    assert f"/node2 {limits} {first} --deep{results[1]}" in units["bulwark-copies-node2-deep.service"]
     assert "--beside" not in units["bulwark-copies-ledger.service"]
 
 
