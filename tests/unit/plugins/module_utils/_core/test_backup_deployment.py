@@ -16,6 +16,7 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.backup_depl
     FILE,
     FOLDER,
     MAKE_ACCOUNT,
+    MAKE_GROUP,
     PUT,
     REMOVE,
     WANTED_ACCOUNT,
@@ -123,6 +124,8 @@ def applied(plan: Plan, host: Host) -> Host:
         action, what = change.payload
         if action == MAKE_ACCOUNT:
             account = WANTED_ACCOUNT
+        elif action == MAKE_GROUP:
+            host = dataclasses.replace(host, has_own_group=True)
         elif action == PUT:
             items[what.path] = what
             ours = "bulwark-backup-main" in what.path or what.path.endswith((".json", ".conf", ".asc"))
@@ -245,6 +248,12 @@ def test_what_the_database_s_host_reaches_is_the_anteroom_in_a_service_that_sees
     unit = items["/etc/systemd/system/bulwark-backup-main-repository.service"].data.decode()
     assert f"RootDirectory={folder}/root\nTemporaryFileSystem=/:ro\n" in unit
     assert items[f"{folder}/root"].access == "root:root 0755"
+    assert "Group=bulwark-incoming-8432\nExecStart" in unit
+    others = [
+        item.data.decode() for path, item in items.items() if path.endswith(".service") and item.data.decode() != unit
+    ]
+    assert others
+    assert all("Group=bulwark-backup\n" in other for other in others)
     assert "CapabilityBoundingSet=\n" in unit
     assert "IPAddressAllow=192.0.2.2\n" in unit
     assert OF_REPOSITORY.store not in unit
