@@ -26,6 +26,7 @@ from .backup_units import (
     UNIT_FOLDER,
     Schedule,
     UnitJob,
+    anteroom_group,
     render_archiving_drop_in,
     render_units,
 )
@@ -68,6 +69,7 @@ NO_SHELL: t.Final = "/usr/sbin/nologin"
 NO_SHELLS: t.Final = (NO_SHELL, "/sbin/nologin", "/bin/false", "/usr/bin/false")
 # Kinds of what a change does, for the applying side.
 MAKE_ACCOUNT: t.Final = "make account"
+MAKE_GROUP: t.Final = "make group"
 PUT: t.Final = "put"
 REMOVE: t.Final = "remove"
 ENABLE: t.Final = "enable"
@@ -257,6 +259,11 @@ class Job:
         return (f"{server.binaries}/psql", "--no-psqlrc", "--quiet", "--output=/dev/null", *login, database, statement)
 
     @property
+    def own_group(self) -> str:
+        """Of the server of the anteroom; empty where there is none of another host."""
+        return anteroom_group(self.repository) if self.repository and self.side == REPOSITORY else ""
+
+    @property
     def units(self) -> dict[str, str]:
         return render_units(
             UnitJob(
@@ -346,6 +353,7 @@ class Host:
     :param keys: what GnuPG says of the recipients' keys.
     :param now: in seconds since the epoch.
     :param bucket: None where copies go to none.
+    :param has_own_group: the group of the server of the anteroom is there.
     """
 
     account: ObservedAccount | None
@@ -363,6 +371,7 @@ class Host:
     other_jobs: tuple[BackupJob, ...] = ()
     present_job: BackupJob | None = None
     bucket: Bucket | None = None
+    has_own_group: bool = False
 
 
 def job_file(name: str) -> str:
@@ -651,6 +660,8 @@ def plan_present(job: Job, host: Host, program: bytes) -> Plan:
     expiries = {state.fingerprint: render_moment(state.expires) for state in host.keys if state.expires}
     job = dataclasses.replace(job, expiries=expiries)
     changes = [*_account_changes(host)]
+    if job.own_group and not host.has_own_group:
+        changes.append(Change(f"group {job.own_group}", "", "present", payload=(MAKE_GROUP, job.own_group)))
     changes += [change for path in passages_of(job) for change in _passage_changes(path, host)]
     wanted = folders_of(job, host.server_account or "") + files_of(job, program)
     changes += [change for item in wanted for change in _item_changes(item, host)]

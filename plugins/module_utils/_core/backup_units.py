@@ -77,12 +77,6 @@ _READS_EVERY_FILE: t.Final = (
     ("AmbientCapabilities", "CAP_DAC_READ_SEARCH"),
     ("SecureBits", "no-setuid-fixup"),
 )
-# Of two processes of one account, the kernel lets the one look into the other by /proc (its files, its memory) unless
-# that one has a capability more (ptrace(2), access mode checking). This one does no harm.
-UNSEEN: t.Final = (
-    ("CapabilityBoundingSet", "CAP_NET_BIND_SERVICE"),
-    ("AmbientCapabilities", "CAP_NET_BIND_SERVICE"),
-)
 NO_CAPABILITIES: t.Final = (("CapabilityBoundingSet", ""), ("AmbientCapabilities", ""))
 
 
@@ -205,6 +199,15 @@ def _units_of_database(job: UnitJob) -> dict[str, str]:
     return units
 
 
+def anteroom_group(repository: Repository) -> str:
+    """The group of the server of an anteroom, and of no other process: no two jobs of a host have the same port.
+
+    By /proc the kernel lets a process look into another (its files, its memory) if they are of the same account and the
+    same group (ptrace(2), access mode checking). This server opens what another host names.
+    """
+    return f"bulwark-incoming-{repository.port}"
+
+
 def render_archiving_drop_in(incoming: str) -> str:
     """For the server's own service: where it is sandboxed, archive_command may write to the anteroom all the same."""
     return f"{_HEADER}{section('Service', [('ReadWritePaths', f'-{incoming}')])}"
@@ -223,12 +226,9 @@ def _full_service(job: UnitJob, *, when: str = "") -> str:
 
 
 def _backup_sandbox(job: UnitJob) -> tuple[tuple[str, str], ...]:
-    """A server of this host is reached by its socket and its files, one of another host by that host's pgBackRest.
-
-    There the server of the anteroom, whom that host tells what to read, does not see into it.
-    """
+    """A server of this host is reached by its socket and its files, one of another host by that host's pgBackRest."""
     if job.side == REPOSITORY:
-        return (*_with_peer(job), *UNSEEN)
+        return (*_with_peer(job), *NO_CAPABILITIES)
     return (*_SANDBOX, *(_READS_EVERY_FILE if job.engine in (MARIADB, PGBACKREST) else NO_CAPABILITIES))
 
 
@@ -275,7 +275,7 @@ def _anteroom_service(job: UnitJob, repository: Repository) -> str:
     """Takes WAL from the database's host, which has no access to the repository.
 
     A temporary file system for / alone is passed over by systemd 252 without a word: it takes a folder first. /proc is
-    there all the same, and leads to no process that has a capability (UNSEEN).
+    there all the same, and leads to no other process, because that has another group (anteroom_group).
     """
     anteroom = repository.anteroom
     confined = [one for one in _with_peer(job) if one[0] not in ("ProtectProc", "PrivateTmp")]
@@ -285,7 +285,9 @@ def _anteroom_service(job: UnitJob, repository: Repository) -> str:
         description=f"Take the log for the backup {job.name} from its database's host",
         command=_serving(anteroom),
         needs=[anteroom.passphrase, anteroom.key("server"), anteroom.certificate("client")],
+        group=anteroom_group(repository),
         sandbox=(
+            ("SupplementaryGroups", ACCOUNT),  # which reads its configuration and keys
             *confined,
             *NO_CAPABILITIES,
             ("RootDirectory", repository.empty_root),
@@ -326,13 +328,14 @@ def _server(
     command: str,
     needs: t.Sequence[str],
     sandbox: t.Sequence[tuple[str, str]],
+    group: str = ACCOUNT,
 ) -> str:
     """Its timer starts it where it does not run, and stopping that stops it. Before there are keys there is nothing to
     serve."""
     service = [
         ("Type", "exec"),
         ("User", ACCOUNT),
-        ("Group", ACCOUNT),
+        ("Group", group),
         ("ExecStart", command),
         ("Restart", "always"),
         ("RestartSec", "10"),
@@ -430,7 +433,7 @@ def _verify_service(job: UnitJob) -> str:
         command=f"{job.command('verify')} --deep",
         seconds=_VERIFY_SECONDS,
         writable=[job.state],
-        sandbox=(*_SANDBOX, *(UNSEEN if job.side == REPOSITORY else NO_CAPABILITIES)),
+        sandbox=(*_SANDBOX, *NO_CAPABILITIES),
     )
 
 

@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from .backup_deployment import DISABLE, ENABLE, FILE, PUT, REMOVE, Item, ObservedTimer
-from .backup_units import NO_CAPABILITIES, PYTHON, UNIT_FOLDER, UNSEEN
+from .backup_units import NO_CAPABILITIES, PYTHON, UNIT_FOLDER
 from .errors import InvalidDeclaration
 from .plan import Change, Plan
 from .restore_test_file import RestoreTest, render_restore_test
@@ -37,6 +37,12 @@ _SANDBOX: t.Final = (
 )
 _NO_NETWORK: t.Final = (("PrivateNetwork", "yes"), ("RestrictAddressFamilies", "AF_UNIX"))
 _LOW_PRIORITY: t.Final = (("Nice", "10"), ("CPUWeight", "20"), ("IOWeight", "20"))
+# Of two processes of one account, the kernel lets the one look into the other by /proc (its files, its memory) unless
+# that one has a capability more (ptrace(2), access mode checking). This one does no harm.
+_UNSEEN: t.Final = (
+    ("CapabilityBoundingSet", "CAP_NET_BIND_SERVICE"),
+    ("AmbientCapabilities", "CAP_NET_BIND_SERVICE"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,7 +164,7 @@ def _service(deployment: Deployment) -> str:
         ("ExecStopPost", f"{command} clear --test {test_file(test.name)}"),
         *_LOW_PRIORITY,
         *_SANDBOX,
-        *UNSEEN,  # a pull for another test, which has a network, is of the same account
+        *_UNSEEN,  # a pull for another test, which has a network, is of the same account
         *_NO_NETWORK,
         scratch,
         ("ReadWritePaths", test.state),

@@ -24,6 +24,7 @@ from .._core.backup_deployment import (
     FOLDER,
     HOME,
     MAKE_ACCOUNT,
+    MAKE_GROUP,
     NO_SHELL,
     PUT,
     Host,
@@ -84,6 +85,7 @@ def observe_job(job: Job) -> Host:
         bucket=observe_bucket(job.offsite, job.credentials)
         if isinstance(job.offsite, ObjectStorage) and job.credentials
         else None,
+        has_own_group=bool(job.own_group) and _is_group(job.own_group),
     )
 
 
@@ -143,6 +145,8 @@ def _apply(change: Change, action: str, what: t.Any) -> bool:
     """Carry one change out; whether systemd has to read its files again."""
     if action == MAKE_ACCOUNT:
         _put_account(what)
+    elif action == MAKE_GROUP:
+        _run("groupadd", "--system", what)
     elif action == PUT and what.kind == FOLDER:
         _put_folder(what)
     elif action == PUT:
@@ -167,9 +171,7 @@ def _apply(change: Change, action: str, what: t.Any) -> bool:
 
 def _put_account(found: ObservedAccount | None) -> None:
     """Without a password, a shell, and groups besides its own."""
-    try:
-        grp.getgrnam(ACCOUNT)
-    except KeyError:
+    if not _is_group(ACCOUNT):
         _run("groupadd", "--system", ACCOUNT)
     shape = ["--gid", ACCOUNT, "--home-dir" if found is None else "--home", HOME, "--shell", NO_SHELL]
     if found is None:
@@ -177,6 +179,14 @@ def _put_account(found: ObservedAccount | None) -> None:
         _run("useradd", "--system", "--no-create-home", "--comment", comment, *shape, ACCOUNT)
     else:
         _run("usermod", *shape, "--groups", "", ACCOUNT)
+
+
+def _is_group(name: str) -> bool:
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        return False
+    return True
 
 
 def _run(program: str, *arguments: str) -> None:
