@@ -336,3 +336,33 @@ def test_a_second_run_and_a_dry_one_change_nothing() -> None:
         done = converge(*flags)
         assert done.returncode == 0, done.stdout[-3000:]
         assert re.findall(r"changed=(\d+)", done.stdout) == ["0", "0"], [line for line in done.stdout.splitlines() if "changed:" in line]
+
+
+def test_a_job_is_taken_away_on_both_hosts_while_its_backups_stay_and_no_wal_piles_up() -> None:
+    """The last one: the second database has no backups afterwards."""
+    before = output("find /var/backups/bulwark/ledger -type f | sort | xargs sha256sum", REPOSITORY)
+    assert "backup.manifest" in before
+    other = {"settings": {"archive_command": "/bin/true"}}
+    done = on_hosts.module(SECOND, "postgresql_settings", other)
+    assert done.get("changed"), done
+    gone = {"name": "ledger", "state": "absent"}
+    for host in (SECOND, REPOSITORY):
+        files = "find /etc/systemd/system /etc/bulwark/backup -name '*ledger*' -type f"
+        present = output(files, host)
+        dry = on_hosts.module(host, "backup_job", gone, "--check")
+        assert [dry.get("failed", False), dry["changed"], output(files, host)] == [False, True, present], dry
+        done = on_hosts.module(host, "backup_job", gone)
+        assert done["changes"] == dry["changes"]
+        assert output(files, host) == ""
+        assert run("pgrep -f '[l]edger.pgbackrest'", host).rc == 1
+        assert not on_hosts.module(host, "backup_job", gone)["changed"]
+    assert run("timeout 5 bash -c 'echo > /dev/tcp/10.89.77.234/8435'", SECOND).rc != 0
+    after = output("find /var/backups/bulwark/ledger -type f | sort | xargs sha256sum", REPOSITORY)
+    assert set(before.splitlines()) <= set(after.splitlines())
+    sql("INSERT INTO written SELECT max(number) + 1 FROM written", SECOND)
+    switch(SECOND)
+    waiting = "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"
+    wait_until(lambda: sql(waiting, SECOND) == "0", "no WAL waits")
+    # the job of the other database goes on
+    sql("INSERT INTO written SELECT max(number) + 1 FROM written")
+    wait_until_stored()
