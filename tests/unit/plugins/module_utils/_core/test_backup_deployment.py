@@ -56,6 +56,11 @@ from ansible_collections.bulwark.database.plugins.module_utils._core.object_stor
 )
 from ansible_collections.bulwark.database.plugins.module_utils._core.offsite import Offsite
 from ansible_collections.bulwark.database.plugins.module_utils._core.openpgp_key import KeyState
+from ansible_collections.bulwark.database.plugins.module_utils._core.packet_filter import (
+    account_rule,
+    port_rule,
+    render_table,
+)
 from ansible_collections.bulwark.database.plugins.module_utils._core.pgbackrest import DATABASE, REPOSITORY, Repository
 from ansible_collections.bulwark.database.plugins.module_utils._core.plan import Plan
 from sample_keys import FINGERPRINTS
@@ -282,6 +287,34 @@ def test_a_job_of_another_database_is_not_taken_over_and_a_port_is_given_once() 
             dataclasses.replace(EMPTY, other_jobs=(present,)),
             PROGRAM,
         )
+
+
+def test_two_hosts_may_have_addresses_of_ipv6() -> None:
+    """None is put into brackets: pgBackRest and systemd take each apart from its port."""
+    of_ipv6 = dataclasses.replace(APART, address="2001:db8::1", source_address="2001:db8::2")
+    kept = deployed(dataclasses.replace(OF_REPOSITORY, repository=of_ipv6)).items
+    read = deployed(dataclasses.replace(OF_DATABASE, repository=dataclasses.replace(of_ipv6, side=DATABASE))).items
+
+    def lines(items: t.Mapping[str, Item], path: str) -> list[str]:
+        return items[path].data.decode().splitlines()
+
+    folder, units = "/etc/bulwark/backup/main.pgbackrest", "/etc/systemd/system/bulwark-backup-main"
+    assert "pg1-host=2001:db8::2" in lines(kept, f"{folder}/repository.conf")
+    assert "tls-server-address=2001:db8::1" in lines(kept, f"{folder}/anteroom/repository.conf")
+    assert "repo1-host=2001:db8::1" in lines(read, f"{folder}/archive.conf")
+    assert "tls-server-address=2001:db8::2" in lines(read, f"{folder}/source.conf")
+    assert "IPAddressAllow=2001:db8::2" in lines(kept, f"{units}-repository.service")
+    assert "IPAddressAllow=2001:db8::2" in lines(kept, f"{units}.service")
+    assert "IPAddressAllow=2001:db8::1" in lines(read, f"{units}-source.service")
+    job = dataclasses.replace(OF_REPOSITORY, repository=of_ipv6)
+    (incoming,) = incoming_of([job])
+    (outgoing,) = outgoing_of([job])
+    rules = render_table(
+        [port_rule(**incoming)],
+        [account_rule(account="bulwark-backup", destinations=[(outgoing["port"], outgoing["networks"])])],
+    )
+    assert 'tcp dport 8432 ip6 saddr { 2001:db8::2/128 } counter accept comment "backup main"' in rules
+    assert 'meta skuid "bulwark-backup" ip6 daddr { 2001:db8::2/128 } tcp dport 8433 counter accept' in rules
 
 
 @pytest.mark.parametrize(
