@@ -335,7 +335,9 @@ def test_a_second_run_and_a_dry_one_change_nothing() -> None:
     for flags in (("--check", "--diff"), ("--diff",)):
         done = converge(*flags)
         assert done.returncode == 0, done.stdout[-3000:]
-        assert re.findall(r"changed=(\d+)", done.stdout) == ["0", "0"], [line for line in done.stdout.splitlines() if "changed:" in line]
+        assert re.findall(r"changed=(\d+)", done.stdout) == ["0", "0"], [
+            line for line in done.stdout.splitlines() if "changed:" in line
+        ]
 
 
 def test_a_job_is_taken_away_on_both_hosts_while_its_backups_stay_and_no_wal_piles_up() -> None:
