@@ -21,7 +21,7 @@ import pytest
 from backup_site import BackupSite, as_account
 from pgbackrest_site import PgBackRestSite
 from private_server import PrivateServer
-from random_faults import corruptions, kills, moments, wait_until_ended
+from random_faults import corruptions, end_the_rest, kills, moments, wait_until_ended
 from restoring_host import RestoringHost
 from test_backup_program_postgresql import MARKER, Load, Restored, owner_of, restore_each, utc, wait_until_archived
 
@@ -163,6 +163,7 @@ def test_a_killed_backup_leaves_the_good_ones_and_the_next_succeeds(site: PgBack
         time.sleep(chance.uniform(0, usual))
         process.send_signal(signal.SIGKILL)
         process.wait()
+        end_the_rest(site, beside="server")
         wait_until_ended(beside=["server"])
         status = site.status()
         assert status["running"] is False

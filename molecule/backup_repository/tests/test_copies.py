@@ -184,6 +184,7 @@ def test_copies_that_are_damaged_or_late_are_loud_without_the_sender() -> None:
     with replaced(KEEPER, victim, f"truncate -s 100 {victim}"):
         assert KEEPER.run("systemctl start bulwark-copies-shop.service").rc != 0
         wait_until(lambda: "bulwark-copies-shop.service" in alerts(KEEPER), "an alert")
+        assert looked_at("shop")["damaged"] == 1
     unit = "/etc/systemd/system/bulwark-copies-shop.service"
     with replaced(
         KEEPER, unit, f"sed -i 's/--oldest-hours [0-9]*/--oldest-hours -1/' {unit} && systemctl daemon-reload"
@@ -194,6 +195,15 @@ def test_copies_that_are_damaged_or_late_are_loud_without_the_sender() -> None:
         )
     KEEPER.check_output("systemctl daemon-reload && systemctl start bulwark-copies-shop.service")
     KEEPER.check_output("systemctl start bulwark-copies-shop-deep.service")
+    for name in ("shop", "shop-deep"):
+        found = looked_at(name)
+        assert (found["damaged"], found["error"], found["last_success"] > 0) == (0, "", True)
+
+
+def looked_at(name: str) -> dict[str, t.Any]:
+    """What the last look left, as metrics read it; anybody may."""
+    text = KEEPER.check_output(f"runuser -u nobody -- cat /var/lib/bulwark-copies-looks/{name}.json")
+    return t.cast("dict[str, t.Any]", json.loads(text))
 
 
 @contextlib.contextmanager
