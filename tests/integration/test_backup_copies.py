@@ -348,9 +348,13 @@ def test_what_describes_a_file_that_is_refused_is_not_taken(repository: Reposito
 def test_a_receiver_killed_at_any_moment_leaves_nothing_that_looks_complete(
     job: BackupJob, site: BackupSite, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started = time.monotonic()
-    deliver(job)
-    usual = time.monotonic() - started
+    usual = 60.0
+    for dummy in range(3):  # the least of three: on a busy machine one alone may be so long that no kill comes in time
+        shutil.rmtree(repository.store, ignore_errors=True)
+        (site.state / "delivered.json").unlink(missing_ok=True)
+        started = time.monotonic()
+        deliver(job)
+        usual = min(usual, time.monotonic() - started)
     chance = random.Random(79)
     broken = 0
     for dummy in range(kills(8)):
