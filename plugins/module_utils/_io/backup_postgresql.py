@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 import typing as t
@@ -33,19 +34,34 @@ def backup_stage(place: PostgreSQLPlace) -> Stage:
     )
 
 
-def describe(place: PostgreSQLPlace, tool: StageEnd) -> dict[str, t.Any]:
+@dataclasses.dataclass(frozen=True)
+class Server:
+    """What does not change while it is backed up."""
+
+    segment_bytes: int
+    version: str
+    system_identifier: str
+    tool_version: str
+
+
+def look_at_server(place: PostgreSQLPlace) -> Server:
+    """Raises ApplyFailed and ObservationFailed."""
+    size, version, system = _ask(place, "SHOW wal_segment_size", "SHOW server_version", "IDENTIFY_SYSTEM")
+    tool = tool_version([os.path.join(place.binaries, "pg_basebackup"), "--version"])
+    return Server(_segment_bytes(size), version, system.split("|")[0], tool)
+
+
+def describe(server: Server, tool: StageEnd) -> dict[str, t.Any]:
     """What the manifest says of the server. Raises ObservationFailed if the tool did not say from where to where."""
     found = postgresql_position(tool.lines)
     if not found:
         raise ObservationFailed("pg_basebackup did not say between which positions of the log it worked")
-    size_text, version, system = _ask(place, "SHOW wal_segment_size", "SHOW server_version", "IDENTIFY_SYSTEM")
-    size = _segment_bytes(size_text)
-    start = Segment(found["timeline"], parse_position(found["start_lsn"]) // size)
+    start = Segment(found["timeline"], parse_position(found["start_lsn"]) // server.segment_bytes)
     return {
-        "position": {"start_wal": segment_name(start, size), **found},
-        "server_version": version,
-        "system_identifier": system.split("|")[0],
-        "tool_version": tool_version([os.path.join(place.binaries, "pg_basebackup"), "--version"]),
+        "position": {"start_wal": segment_name(start, server.segment_bytes), **found},
+        "server_version": server.version,
+        "system_identifier": server.system_identifier,
+        "tool_version": server.tool_version,
     }
 
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import shutil
@@ -20,7 +21,7 @@ from .._core.backup_manifest import MANIFEST, Manifest, SealedFile, data_file, r
 from .._core.backup_moments import render_id, render_moment
 from .._core.backup_restore_text import render_restore_text
 from .._core.backup_retention import plan_pruning
-from .._core.errors import ApplyFailed, RefusedForSafety
+from .._core.errors import ApplyFailed, BulwarkError, RefusedForSafety
 from .._io import backup_mariadb, backup_postgresql
 from .._io.backup_log import forget
 from .._io.backup_pipe import run_pipe
@@ -102,9 +103,18 @@ def _fill(job: BackupJob, partial: str, started: float, earlier: t.Sequence[int]
     say(f"{stage.name} through zstd and {job.sealing} to {len(job.recipients)} recipients")
     sink = create_file(path)
     read_back = ReadBack(path)
+    looked: list[backup_postgresql.Server] = []
+
+    def begun() -> None:
+        # while the server makes its checkpoint; where it can't be asked, the tool says better why
+        with contextlib.suppress(BulwarkError):
+            if isinstance(server, PostgreSQLPlace):
+                looked.append(backup_postgresql.look_at_server(server))
+        read_back.start()
+
     try:
         deadline = time.monotonic() + job.deadline_seconds
-        stages = run_pipe([stage, *sealing_stages(job)], deadline=deadline, sink=sink, begun=read_back.start)
+        stages = run_pipe([stage, *sealing_stages(job)], deadline=deadline, sink=sink, begun=begun)
         recoverable = time.time()
         _judge(job, stages, os.fstat(sink).st_size, earlier)
         sync_file(sink, path)
@@ -117,7 +127,8 @@ def _fill(job: BackupJob, partial: str, started: float, earlier: t.Sequence[int]
     if isinstance(server, MariaDBPlace):
         described, key_file = backup_mariadb.describe(tool), backup_mariadb.key_file(tool)
     else:
-        described, key_file = backup_postgresql.describe(server, tool), ""
+        found = looked[0] if looked else backup_postgresql.look_at_server(server)
+        described, key_file = backup_postgresql.describe(found, tool), ""
     say(f"{size} bytes in {finished - started:.0f} seconds, on disk and read back")
     plain_bytes, dummy = compressed_bytes(stages[1].lines)
     manifest = Manifest(

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import os
 import random
@@ -39,6 +41,33 @@ def test_a_file_is_proven_while_it_grows(tmp_path: Path) -> None:
             time.sleep(0.01)
         assert read_back._proven, "nothing was read before the end"
     assert read_back.finish() == (len(data), hashlib.sha256(data).hexdigest())
+
+
+@pytest.mark.parametrize("refused", ["when it is asked for", "when it is done"])
+def test_a_file_system_that_knows_no_direct_reading_is_read_through_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    path = tmp_path / "sealed"
+    path.write_bytes(data := random.Random(3).randbytes(3 * MIB + 5))
+    change, read = fcntl.fcntl, os.preadv
+    asked = []
+
+    def refuse_flag(descriptor: int, command: int, argument: int = 0) -> int:
+        if refused == "when it is asked for" and command == fcntl.F_SETFL and argument & os.O_DIRECT:
+            asked.append(descriptor)
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return change(descriptor, command, argument)
+
+    def refuse_reading(descriptor: int, buffers: list[memoryview], offset: int) -> int:
+        if change(descriptor, fcntl.F_GETFL) & os.O_DIRECT:
+            asked.append(descriptor)
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return read(descriptor, buffers, offset)
+
+    monkeypatch.setattr(backup_read_back.fcntl, "fcntl", refuse_flag)
+    monkeypatch.setattr(backup_read_back.os, "preadv", refuse_reading)
+    assert ReadBack(str(path)).finish() == (len(data), hashlib.sha256(data).hexdigest())
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("place", [0, 2 * MIB - 1, 2 * MIB + 9])
