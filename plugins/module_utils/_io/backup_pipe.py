@@ -197,10 +197,9 @@ def _end_all(running: t.Sequence[_Running]) -> None:
                 stream.close()
 
 
-def tool_version(arguments: t.Sequence[str]) -> str:
-    """The first line that a program prints, for a manifest; empty if it has none."""
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(list(arguments), capture_output=True, timeout=30, check=False, env={"PATH": _PATH})
-        lines = done.stdout.decode("utf-8", "replace").splitlines()
-        return lines[0].strip() if lines else ""
-    return ""
+def ask(arguments: t.Sequence[str], *, deadline: float) -> tuple[StageEnd, list[str]]:
+    """How a tool ended, and the few lines that it wrote. Raises ApplyFailed at the deadline, as a pipe does."""
+    with os.fdopen(os.memfd_create("answer"), "rb") as answer:  # a pipe that nobody reads would stop who writes much
+        (end,) = run_pipe([Stage(arguments)], deadline=deadline, sink=answer.fileno())
+        answer.seek(0)
+        return end, answer.read(_READ_BYTES).decode("utf-8", "replace").splitlines()

@@ -17,9 +17,10 @@ from .._core.backup_evidence import COMPLETION, StageEnd, judge_statuses, postgr
 from .._core.backup_job_file import PostgreSQLPlace
 from .._core.backup_segments import DEFAULT_SEGMENT_BYTES, Segment, parse_position, segment_name
 from .._core.errors import ApplyFailed, ObservationFailed
-from .backup_pipe import Stage, run_pipe, tool_version
+from .backup_pipe import Stage, ask
 
 _KEEP: t.Final = rf"{COMPLETION['postgresql']}|write-ahead log (start|end) point|error|FATAL"
+_LONGEST_LOOK: t.Final = 60.0  # seconds
 _UNITS: t.Final = {"B": 1, "kB": 1024, "MB": 1024**2, "GB": 1024**3}
 
 
@@ -44,11 +45,14 @@ class Server:
     tool_version: str
 
 
-def look_at_server(place: PostgreSQLPlace) -> Server:
+def look_at_server(place: PostgreSQLPlace, *, deadline: float) -> Server:
     """Raises ApplyFailed and ObservationFailed."""
-    size, version, system = _ask(place, "SHOW wal_segment_size", "SHOW server_version", "IDENTIFY_SYSTEM")
-    tool = tool_version([os.path.join(place.binaries, "pg_basebackup"), "--version"])
-    return Server(_segment_bytes(size), version, system.split("|")[0], tool)
+    deadline = min(deadline, time.monotonic() + _LONGEST_LOOK)
+    size, version, system = _ask(
+        place, ("SHOW wal_segment_size", "SHOW server_version", "IDENTIFY_SYSTEM"), deadline=deadline
+    )
+    dummy, lines = ask([os.path.join(place.binaries, "pg_basebackup"), "--version"], deadline=deadline)
+    return Server(_segment_bytes(size), version, system.split("|")[0], lines[0].strip() if lines else "")
 
 
 def describe(server: Server, tool: StageEnd) -> dict[str, t.Any]:
@@ -65,23 +69,17 @@ def describe(server: Server, tool: StageEnd) -> dict[str, t.Any]:
     }
 
 
-def _ask(place: PostgreSQLPlace, *commands: str) -> list[str]:
+def _ask(place: PostgreSQLPlace, commands: t.Sequence[str], *, deadline: float) -> list[str]:
     """A line for each command of the replication protocol: the job's role may connect to no database."""
     arguments = [
         *(os.path.join(place.binaries, "psql"), "-X", "-A", "-t", "-w", "-h", place.socket),
         *("-p", str(place.port), "-U", place.user, "-d", "replication=true"),
         *(word for command in commands for word in ("-c", command)),
     ]
-    reader, writer = os.pipe()
-    with os.fdopen(reader, "rb") as answers:
-        try:
-            stages = run_pipe([Stage(arguments)], deadline=time.monotonic() + 60, sink=writer)
-        finally:
-            os.close(writer)
-        complaint = judge_statuses(stages)
-        if complaint:
-            raise ApplyFailed(f"can't ask the server: {complaint.cause}", complaint.hint)
-        lines = answers.read().decode("utf-8", "replace").splitlines()
+    end, lines = ask(arguments, deadline=deadline)
+    complaint = judge_statuses([end])
+    if complaint:
+        raise ApplyFailed(f"can't ask the server: {complaint.cause}", complaint.hint)
     if len(lines) != len(commands):
         raise ObservationFailed(f"the server answers {' '.join(commands)} with {len(lines)} lines")
     return lines

@@ -103,17 +103,17 @@ def _fill(job: BackupJob, partial: str, started: float, earlier: t.Sequence[int]
     say(f"{stage.name} through zstd and {job.sealing} to {len(job.recipients)} recipients")
     sink = create_file(path)
     read_back = ReadBack(path)
+    deadline = time.monotonic() + job.deadline_seconds
     looked: list[backup_postgresql.Server] = []
 
     def begun() -> None:
         # while the server makes its checkpoint; where it can't be asked, the tool says better why
         with contextlib.suppress(BulwarkError):
             if isinstance(server, PostgreSQLPlace):
-                looked.append(backup_postgresql.look_at_server(server))
+                looked.append(backup_postgresql.look_at_server(server, deadline=deadline))
         read_back.start()
 
     try:
-        deadline = time.monotonic() + job.deadline_seconds
         stages = run_pipe([stage, *sealing_stages(job)], deadline=deadline, sink=sink, begun=begun)
         recoverable = time.time()
         _judge(job, stages, os.fstat(sink).st_size, earlier)
@@ -127,7 +127,7 @@ def _fill(job: BackupJob, partial: str, started: float, earlier: t.Sequence[int]
     if isinstance(server, MariaDBPlace):
         described, key_file = backup_mariadb.describe(tool), backup_mariadb.key_file(tool)
     else:
-        found = looked[0] if looked else backup_postgresql.look_at_server(server)
+        found = looked[0] if looked else backup_postgresql.look_at_server(server, deadline=deadline)
         described, key_file = backup_postgresql.describe(found, tool), ""
     say(f"{size} bytes in {finished - started:.0f} seconds, on disk and read back")
     plain_bytes, dummy = compressed_bytes(stages[1].lines)
