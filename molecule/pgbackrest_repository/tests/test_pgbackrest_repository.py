@@ -268,6 +268,8 @@ def test_a_backup_of_a_database_that_can_not_be_reached_fails_and_somebody_is_to
         output("systemctl start bulwark-backup-shop-source.timer bulwark-backup-shop-source.service")
     assert {one["id"] for one in backup()["fulls"]} == good
     wait_until(lambda: UNIT in run(f"cat {ALERTS}", REPOSITORY).stdout, "somebody is told")
+    output(f"systemctl start {UNIT}", REPOSITORY)
+    assert backup()["last_error"] is None
 
 
 @contextlib.contextmanager
