@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import ipaddress
 import json
@@ -437,21 +438,25 @@ def check_name(name: str) -> str:
 def _check_addresses(repository: Repository) -> None:
     """Addresses, because the services can't ask for names; and each certificate carries that of its host."""
     named = {"address": repository.address, "source_address": repository.source_address}
-    for option, address in named.items():
-        if repository.side == TOGETHER:
-            if address:
-                raise InvalidDeclaration(f"repository: {option} is of no use on one host", "Leave it out, or name side")
-            continue
-        try:
-            ipaddress.ip_address(address)
-        except ValueError:
-            raise InvalidDeclaration(
-                f"repository: {option} is {address!r}, no address", "Give the IP address that the other host reaches"
-            ) from None
-    if repository.side != TOGETHER and repository.address == repository.source_address:
+    if repository.side == TOGETHER:
+        given = [option for option, address in named.items() if address]
+        if given:
+            raise InvalidDeclaration(f"repository: {given[0]} is of no use on one host", "Leave it out, or name side")
+        return
+    # one address of IPv6 has several spellings
+    if len({_parsed_address(option, address) for option, address in named.items()}) == 1:
         raise InvalidDeclaration(
             f"repository: both hosts are {repository.address}", "Leave side out where all is on one host"
         )
+
+
+def _parsed_address(option: str, text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    with contextlib.suppress(ValueError):
+        if "%" not in text:  # an address of one link means nothing to a certificate, nor on the other host
+            return ipaddress.ip_address(text)
+    raise InvalidDeclaration(
+        f"repository: {option} is {text!r}, no address", "Give the IP address that the other host reaches"
+    )
 
 
 def _check_path(what: str, path: str) -> None:

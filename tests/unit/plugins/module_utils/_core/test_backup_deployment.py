@@ -323,6 +323,8 @@ def test_two_hosts_may_have_addresses_of_ipv6() -> None:
         ({"address": "backup.example.org"}, "address is 'backup.example.org', no address"),
         ({"source_address": ""}, "source_address is '', no address"),
         ({"source_address": "192.0.2.1"}, "both hosts are 192.0.2.1"),
+        ({"address": "2001:db8::1", "source_address": "2001:DB8:0::1"}, "both hosts are 2001:db8::1"),
+        ({"address": "fe80::1%eth0"}, "address is 'fe80::1%eth0', no address"),
         ({"side": "together"}, "address is of no use on one host"),
     ],
 )
