@@ -174,7 +174,8 @@ def test_no_right_in_the_database_is_too_many_and_a_failure_is_loud(
     finally:
         server.sql(give)
     assert server.run(f"systemctl start {unit}").rc == 0, server.journal(unit)
-    assert server.info()["backup"]["last_error"] is None or unit != UNIT
+    if unit == UNIT:  # what collects the logs may have missed the right, too, and runs again each minute
+        wait_until(lambda: server.info()["backup"]["last_error"] is None, "no error is left")
 
 
 def job_options(server: Backed, **changes: t.Any) -> dict[str, t.Any]:
