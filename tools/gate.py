@@ -165,7 +165,7 @@ def stages(*, full: bool) -> list[Stage]:
         several = (*longer_ways, *backups, *backups_of_engines)
         scenarios += [molecule(scenario, "debian12") for scenario in several]
     gate = [
-        Stage("lint", 6, LINT),
+        Stage("lint", 10, LINT),
         Stage(
             "sanity",
             10,
@@ -173,7 +173,7 @@ def stages(*, full: bool) -> list[Stage]:
         ),
         Stage("unit", 6, (pytest("unit", "-n", "2", "tests/unit"), OLD_PYTHON_TESTS)),
         Stage("package", 4, (pytest("package", "tests/package"),)),
-        Stage("integration", 25, (pytest("integration", "-n", "2", "tests/integration"),)),
+        Stage("integration", 35, (pytest("integration", "-n", "2", "tests/integration"),)),
         Stage("faults", 120 if full else 8, (faults,), images=full),
         Stage("molecule", 20 * len(scenarios), tuple(scenarios), images=True),
         Stage("lab", 25, LAB, images=True),
